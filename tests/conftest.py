@@ -1,0 +1,17 @@
+"""Fixtures shared by every room's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the development data; skips where it is absent, as in a public clone."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"development data is not at {SHARED_DATA}")
+    return SHARED_DATA
