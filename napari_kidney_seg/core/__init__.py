@@ -1,0 +1,1 @@
+"""Vocabulary of the package: plain, immutable data. No files, no networks, no torch at import."""

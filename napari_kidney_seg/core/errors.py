@@ -1,0 +1,35 @@
+"""Errors that say what was found, what was needed and what to do."""
+
+from __future__ import annotations
+
+
+class KidneySegError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class GeometryMismatchError(KidneySegError):
+    """Two arrays that must share a grid do not."""
+
+
+class UnreadableImageError(KidneySegError):
+    """A file is not an image that can be segmented."""
+
+
+class UnwritableImageError(KidneySegError):
+    """A mask could not be written, or what was written does not read back the same."""
+
+
+class UnknownMethodError(KidneySegError):
+    """No method of that name is registered."""
+
+
+class BundleError(KidneySegError):
+    """A model bundle is damaged, missing or belongs to another method."""
+
+
+class InsufficientMemoryError(KidneySegError):
+    """The work cannot fit into the memory of the chosen device."""
+
+
+class DatasetError(KidneySegError):
+    """A training folder does not hold what training needs."""

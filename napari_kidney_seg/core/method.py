@@ -1,0 +1,300 @@
+"""What a cascade is: a method is stages and a fusion, a stage is a network and how its input is cut from the scan.
+
+Nothing here runs anything. `inference.cascade` runs a method, `training.task` trains a stage; both read these records.
+Networks and losses are given as functions that import torch when called, so that reading a method costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_kidney_seg.core.errors import UnknownMethodError
+from napari_kidney_seg.core.geometry import Box, Geometry, Shape, Spacing
+from napari_kidney_seg.core.labels import KITS, LabelSchema
+
+if TYPE_CHECKING:
+    import torch
+
+IGNORE = 255  # target value of voxels that a loss leaves out
+
+
+class IntensityStep(Protocol):
+    """A step from Hounsfield units towards network input."""
+
+    def __call__(self, array: NDArray[np.float32], spacing: Spacing) -> NDArray[np.float32]:
+        """Return `array` (Z, Y, X) after this step; `spacing` in mm."""
+
+    def map_value(self, value: float) -> float:
+        """Return what a constant region of `value` becomes: from it follows the value to pad with."""
+
+
+class RegionRule(Protocol):
+    """Where in the scan a stage looks."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the stage outputs the rule reads; those that exist are used."""
+
+    def boxes(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> tuple[Box, ...]:
+        """Return the boxes on the scan's grid `geometry`; none when nothing was found."""
+
+
+class Cleaning(Protocol):
+    """A rule on connected components."""
+
+    def __call__(self, mask: NDArray[np.bool_], spacing: Spacing) -> NDArray[np.bool_]:
+        """Return `mask` (Z, Y, X) without the components the rule removes; `spacing` in mm."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkingGrid:
+    """The grid a region is brought to before the network sees it.
+
+    Attributes
+    ----------
+    shape : per axis (z, y, x), voxels; None leaves the axis to `spacing`
+    spacing : per axis (sz, sy, sx), mm; None (in both) leaves the axis as it is stored
+    """
+
+    shape: tuple[int | None, int | None, int | None] = (None, None, None)
+    spacing: tuple[float | None, float | None, float | None] = (None, None, None)
+
+    def shape_for(self, geometry: Geometry) -> Shape:
+        """Return the voxels per axis that a region of `geometry` gets."""
+        return tuple(  # type: ignore[return-value]
+            fixed if fixed is not None else stored if wanted is None else max(1, round(stored * here / wanted))
+            for fixed, wanted, stored, here in zip(
+                self.shape, self.spacing, geometry.shape, geometry.spacing, strict=True
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RegionOutput:
+    """What a network said about one region.
+
+    Attributes
+    ----------
+    box : Box
+        The region on the scan's own canonical grid.
+    probabilities : shape (C, z, y, x), float16 or float32, 0..1
+        On the working grid; the region's physical box divided evenly.
+    """
+
+    box: Box
+    probabilities: NDArray[Any] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StageOutput:
+    """The output of one stage, from its network or given by a person.
+
+    Attributes
+    ----------
+    stage : str
+    classes : names of the C channels; index 0 is the background of the stage unless the stage has none
+    regions : tuple of RegionOutput
+        Empty when nothing was found.
+    given : bool
+        Drawn or corrected by a person, not predicted.
+    """
+
+    stage: str
+    classes: tuple[str, ...]
+    regions: tuple[RegionOutput, ...] = ()
+    given: bool = False
+
+    @classmethod
+    def from_mask(cls, stage: str, classes: tuple[str, ...], mask: NDArray[Any]) -> StageOutput:
+        """Return the output that a two-class stage would have given for a mask (Z, Y, X) on the scan's grid."""
+        where = np.nonzero(mask)
+        if not len(where[0]):
+            return cls(stage=stage, classes=classes, given=True)
+        box = Box(start=tuple(int(w.min()) for w in where), stop=tuple(int(w.max()) + 1 for w in where))  # type: ignore[arg-type]
+        inside = mask[box.slices] != 0
+        region = RegionOutput(box=box, probabilities=np.stack([~inside, inside]).astype(np.float16))
+        return cls(stage=stage, classes=classes, regions=(region,), given=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a stage is trained.
+
+    Attributes
+    ----------
+    sampler : callable (case, stage, rng) -> (image, labels)
+        Cuts one window, shape `stage.window`, from a case: float32 normalized image and uint8 label ids.
+    target : callable (labels) -> target
+        From label ids (..., Z, Y, X) to what the loss compares with; `IGNORE` marks voxels left out.
+    loss : callable () -> (callable (network output, target) -> shape (B,) loss per sample)
+    augmentation : tuple of callables (image, labels, rng) -> (image, labels), on torch tensors
+    optimizer : ``"adam"``, ``"adamw"`` or ``"sgd"``
+    learning_rate, weight_decay : float
+    schedule : ``"constant"``, ``"cosine"`` or ``"poly"``
+    batch, epochs : int
+    windows_per_case : int
+        Windows drawn from each case per epoch.
+    mixup_alpha : float
+        Of Beta(alpha, alpha); 0 switches mixup off. `mixup_probability` is per batch.
+    hard_fraction : float
+        Share of the cases with the highest running loss that are drawn twice in the next epoch.
+    """
+
+    sampler: Callable[..., Any]
+    target: Callable[[Any], Any]
+    loss: Callable[[], Callable[..., torch.Tensor]]
+    augmentation: tuple[Callable[..., Any], ...] = ()
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    batch: int = 2
+    epochs: int = 100
+    windows_per_case: int = 1
+    mixup_alpha: float = 0.0
+    mixup_probability: float = 0.5
+    hard_fraction: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One network of a cascade and everything that surrounds it.
+
+    Attributes
+    ----------
+    name : str
+        Also the name of its output, e.g. ``"kidney"``.
+    title : str
+        For people, e.g. ``"Kidney ResUNet"``.
+    classes : tuple of str
+        Channels of its output.
+    network : callable (**network_args) -> torch.nn.Module
+    network_args : mapping
+        Plain values; stored in the bundle's card and checked on loading.
+    requires : names of earlier stages whose output must exist before this one runs
+    region : RegionRule
+    grid : WorkingGrid
+    intensity : tuple of IntensityStep
+    window : (z, y, x) voxels of the working grid given to the network at once
+    overlap : (z, y, x) share of a window that the next one repeats, 0..1
+    blending : ``"constant"`` or ``"gaussian"`` weights of overlapping windows
+    mirrors : tuple of axes to flip together (0 z, 1 y, 2 x), one prediction for each; the plain one is always made
+    activation : ``"softmax"`` or ``"sigmoid"``
+    cleaning : Cleaning or None
+        Applied to the foreground (everything but channel 0) on the working grid.
+    recipe : Recipe
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    network: Callable[..., torch.nn.Module]
+    network_args: Mapping[str, Any]
+    requires: tuple[str, ...] = ()
+    region: RegionRule
+    grid: WorkingGrid = WorkingGrid()
+    intensity: tuple[IntensityStep, ...]
+    window: Shape
+    overlap: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    blending: str = "gaussian"
+    mirrors: tuple[tuple[int, ...], ...] = ()
+    activation: str = "softmax"
+    cleaning: Cleaning | None = None
+    recipe: Recipe
+
+    def normalize(self, array: NDArray[Any], spacing: Spacing) -> NDArray[np.float32]:
+        """Return HU `array` (Z, Y, X) as network input."""
+        result = np.asarray(array, np.float32)
+        for step in self.intensity:
+            result = step(result, spacing)
+        return result
+
+    @property
+    def pad_value(self) -> float:
+        """What air becomes under `intensity`: the value to pad with after it."""
+        value = -1024.0
+        for step in self.intensity:
+            value = step.map_value(value)
+        return value
+
+
+Fusion = Callable[[Mapping[str, StageOutput], Geometry], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """Where a method was published."""
+
+    authors: str
+    title: str
+    venue: str
+    url: str
+    challenge: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A published cascade.
+
+    Attributes
+    ----------
+    name : str
+        As typed on the command line, e.g. ``"resunet-2.5d"``.
+    title, idea : str
+        For people: a name, and the cascade in one or two sentences.
+    paper : Paper
+    schema : LabelSchema
+    classes : label names the method can find; KiTS19 methods know no cyst
+    stages : tuple of Stage
+        In order of running.
+    fuse : callable (outputs by stage name, geometry of the scan) -> labels, uint8 (Z, Y, X) on the scan's grid
+    fuses : names of the stages whose output `fuse` reads; empty when those are the ones that no other stage requires
+    presets : mapping of preset name to function Method -> Method
+        Change sizes, never the algorithm (``dataclasses.replace``). ``"paper"`` and ``"compact"`` always exist.
+    preset : str
+        The preset this record has now.
+    """
+
+    name: str
+    title: str
+    idea: str
+    paper: Paper
+    schema: LabelSchema = KITS
+    classes: tuple[str, ...] = ("kidney", "tumor", "cyst")
+    stages: tuple[Stage, ...]
+    fuse: Fusion
+    fuses: tuple[str, ...] = ()
+    presets: Mapping[str, Callable[[Method], Method]] = field(default_factory=dict)
+    preset: str = "paper"
+
+    def stage(self, name: str) -> Stage:
+        """Return the stage called `name`.
+
+        Raises
+        ------
+        UnknownMethodError
+            When the method has no such stage.
+        """
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        names = ", ".join(repr(stage.name) for stage in self.stages)
+        raise UnknownMethodError(f"Method {self.name!r} has no stage {name!r}. Choose one of {names}.")
+
+    def with_preset(self, name: str) -> Method:
+        """Return the method with the sizes of preset `name`.
+
+        Raises
+        ------
+        UnknownMethodError
+            When there is no such preset.
+        """
+        if name not in self.presets:
+            names = ", ".join(repr(preset) for preset in self.presets)
+            raise UnknownMethodError(f"Method {self.name!r} has no preset {name!r}. Choose one of {names}.")
+        return replace(self.presets[name](self), preset=name)

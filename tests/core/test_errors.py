@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from napari_kidney_seg.core import errors
+from napari_kidney_seg.core.errors import KidneySegError
+
+ERRORS = [error for _, error in inspect.getmembers(errors, inspect.isclass)]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_error_is_caught_as_a_kidney_seg_error(error):
+    with pytest.raises(KidneySegError, match="found 2, needed 3"):
+        raise error("found 2, needed 3")
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_an_error_shows_its_message_as_written(error):
+    assert str(error("Choose one of 'a', 'b'.")) == "Choose one of 'a', 'b'."
