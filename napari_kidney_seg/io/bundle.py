@@ -1,0 +1,255 @@
+"""Model bundles: the trained weights of one method in one .safetensors file, with a card in its header.
+
+Tensors are named ``<stage>/<member>/<parameter>``; a member is one model of an ensemble. Weights are kept in 16-bit
+floats. The card is JSON under the key ``card`` of the safetensors metadata. Pickles are never loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_kidney_seg.core.errors import BundleError
+from napari_kidney_seg.core.method import Method, Stage
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+MODELS_FOLDER = Path(__file__).resolve().parents[1] / "models"
+INTENDED_USE = "Research and annotation. Not a medical device; not for diagnosis."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a bundle says about itself.
+
+    Attributes
+    ----------
+    method, preset : str
+        What the weights belong to.
+    stages : mapping of stage name to its description (see `describe_stage`)
+        Compared with the method on loading.
+    members : mapping of stage name to the number of its models
+    training_data, licence : str
+        What it was trained on and under which terms.
+    training : mapping
+        Seeds, steps, recipe and script, enough to make it again.
+    scores : mapping
+        Measured figures by data set.
+    versions : mapping of package to version
+    limits : str
+        What it cannot do.
+    intended_use : str
+    format : int
+    """
+
+    method: str
+    preset: str
+    stages: Mapping[str, Mapping[str, Any]]
+    members: Mapping[str, int]
+    training_data: str
+    licence: str
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    limits: str = ""
+    intended_use: str = INTENDED_USE
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose header has been read.
+
+    Attributes
+    ----------
+    path : Path
+    card : Card
+    """
+
+    path: Path
+    card: Card
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the file, hexadecimal."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def members(self, stage: str) -> list[dict[str, torch.Tensor]]:
+        """Return one state dictionary (float32) per model of `stage`.
+
+        Raises
+        ------
+        BundleError
+            When the bundle holds no weights for that stage.
+        """
+        from safetensors import safe_open
+
+        states: dict[str, dict[str, torch.Tensor]] = {}
+        with safe_open(self.path, framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118 - a safetensors handle is no mapping
+                owner, member, parameter = key.split("/", 2)
+                if owner == stage:
+                    states.setdefault(member, {})[parameter] = file.get_tensor(key).float()
+        if not states:
+            raise BundleError(
+                f"Bundle {self.path.name!r} holds no weights for stage {stage!r}; it holds "
+                f"{sorted(self.card.stages)!r}. Choose a bundle of this method."
+            )
+        return [states[member] for member in sorted(states)]
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON values: records with their type's name, tuples as lists."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"type": type(value).__name__, **{f.name: plain(getattr(value, f.name)) for f in fields(value)}}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value
+
+
+def describe_stage(stage: Stage) -> dict[str, Any]:
+    """Return what must agree between a stage and the weights trained for it, as JSON values."""
+    return {
+        "classes": plain(stage.classes),
+        "network": getattr(stage.network, "__name__", str(stage.network)),
+        "network_args": plain(stage.network_args),
+        "grid": plain(stage.grid),
+        "intensity": plain(stage.intensity),
+        "window": plain(stage.window),
+        "activation": stage.activation,
+    }
+
+
+def read_card(path: Path) -> Card:
+    """Return the card of the bundle at `path`.
+
+    Raises
+    ------
+    BundleError
+        When the file is missing, damaged, of a newer format, or no bundle.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise BundleError(
+            f"No bundle at {str(path)!r}. Give the path of a .safetensors file; `models` lists those known."
+        )
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+        return _card_from(json.loads(metadata["card"]), path)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise BundleError(
+            f"{path.name!r} is no model bundle or is damaged ({error}); needed a .safetensors file with a card in its "
+            "header. Download or bundle it again."
+        ) from error
+
+
+def _card_from(record: dict[str, Any], path: Path) -> Card:
+    if record.get("format", 0) > FORMAT:
+        raise BundleError(
+            f"{path.name!r} has bundle format {record['format']!r}; this version reads up to {FORMAT}. "
+            "Update napari-kidney-seg."
+        )
+    known = {f.name for f in fields(Card)}
+    return Card(**{key: value for key, value in record.items() if key in known})
+
+
+def load_bundle(path: str | Path, method: Method) -> Bundle:
+    """Return the bundle at `path` after checking its card against `method`.
+
+    Raises
+    ------
+    BundleError
+        When the file is damaged, or its card and the method disagree (both values are shown).
+    """
+    bundle = Bundle(Path(path), read_card(Path(path)))
+    card = bundle.card
+    if card.method != method.name:
+        raise BundleError(
+            f"Bundle {bundle.path.name!r} was trained for method {card.method!r}; {method.name!r} was asked for. "
+            f"Choose method {card.method!r} or another bundle."
+        )
+    for stage in method.stages:
+        _check_stage(bundle, stage)
+    return bundle
+
+
+def _check_stage(bundle: Bundle, stage: Stage) -> None:
+    found = bundle.card.stages.get(stage.name)
+    if found is None:
+        raise BundleError(f"Bundle {bundle.path.name!r} has no stage {stage.name!r}. Train and bundle every stage.")
+    for key, needed in describe_stage(stage).items():
+        if found.get(key) != needed:
+            raise BundleError(
+                f"Bundle {bundle.path.name!r} (preset {bundle.card.preset!r}) has {key} = {found.get(key)!r} in stage "
+                f"{stage.name!r}; the method needs {needed!r}. Choose the preset the bundle was trained with."
+            )
+
+
+def save_bundle(path: str | Path, weights: Mapping[str, Sequence[Mapping[str, torch.Tensor]]], card: Card) -> Bundle:
+    """Write the weights of each stage's members with `card` to `path`, in half precision, and return the bundle."""
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    tensors = {
+        f"{stage}/{number}/{name}": tensor.detach().cpu().half().contiguous()
+        for stage, members in weights.items()
+        for number, state in enumerate(members)
+        for name, tensor in state.items()
+    }
+    temporary = path.with_name(f".{path.name}.part")
+    save_file(tensors, temporary, metadata={"card": json.dumps(asdict(card))})
+    os.replace(temporary, path)  # noqa: PTH105 - atomic on every system
+    return Bundle(path, read_card(path))
+
+
+def user_models_folder() -> Path:
+    """Return the folder where a user's own bundles live."""
+    from platformdirs import user_data_path
+
+    return user_data_path("napari-kidney-seg", appauthor=False) / "models"
+
+
+def list_bundles() -> list[Path]:
+    """Return the bundled models and then the user's own, by name."""
+    folders = (MODELS_FOLDER, user_models_folder())
+    return [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.safetensors"))]
+
+
+def find_bundle(method: str, preset: str = "compact") -> Path:
+    """Return the first known bundle for `method` at `preset`; a user's own newest one comes before the bundled one.
+
+    Raises
+    ------
+    BundleError
+        When there is none.
+    """
+    fitting = [path for path in list_bundles() if _fits(path, method, preset)]
+    own = [path for path in fitting if path.parent != MODELS_FOLDER]
+    if own:
+        return max(own, key=lambda path: path.stat().st_mtime)
+    if fitting:
+        return fitting[0]
+    raise BundleError(
+        f"No bundle for method {method!r} at preset {preset!r} is installed. Train one "
+        f"(`napari-kidney-seg train {method} ...`), or put one into {str(user_models_folder())!r}."
+    )
+
+
+def _fits(path: Path, method: str, preset: str) -> bool:
+    try:
+        card = read_card(path)
+    except BundleError:
+        return False
+    return card.method == method and card.preset == preset

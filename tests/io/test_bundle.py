@@ -1,0 +1,107 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_kidney_seg.core.errors import BundleError
+from napari_kidney_seg.io import bundle as bundle_module
+from napari_kidney_seg.io.bundle import find_bundle, list_bundles, load_bundle, read_card
+from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.bundling import write_bundle
+
+FACTS = {"training_data": "two balls", "licence": "CC0", "scores": {"phantoms": {"kidney": 0.5}}}
+
+
+@pytest.fixture
+def method():
+    return get_method("resunet-2.5d", "smoke")
+
+
+@pytest.fixture
+def weights(method):
+    torch.manual_seed(0)
+    return {
+        stage.name: [stage.network(**stage.network_args).state_dict() for _ in range(1 + (stage.name == "kidney"))]
+        for stage in method.stages
+    }
+
+
+@pytest.fixture
+def saved(method, weights, tmp_path):
+    return write_bundle(method, weights, tmp_path / "model.safetensors", FACTS)
+
+
+def test_weights_come_back_in_half_precision_by_stage_and_member(saved, weights, method):
+    loaded = load_bundle(saved.path, method)
+
+    assert len(loaded.members("kidney")) == 2
+    for number in (0, 1):
+        for name, tensor in weights["kidney"][number].items():
+            torch.testing.assert_close(loaded.members("kidney")[number][name], tensor.half().float())
+
+
+def test_the_card_travels_in_the_header(saved, method):
+    card = read_card(saved.path)
+
+    assert (card.method, card.preset, card.licence) == ("resunet-2.5d", "smoke", "CC0")
+    assert card.members == {"coarse": 1, "kidney": 2, "lesion": 1}
+    assert card.scores["phantoms"]["kidney"] == 0.5
+    assert "not for diagnosis" in card.intended_use
+
+
+def test_a_bundle_for_another_method_is_refused_with_both_names(saved, method):
+    with pytest.raises(BundleError, match=r"'resunet-2.5d'; 'other' was asked"):
+        load_bundle(saved.path, replace(method, name="other"))
+
+
+def test_a_bundle_of_another_preset_is_refused_with_both_values(saved):
+    with pytest.raises(BundleError, match=r"network_args = .*needs"):
+        load_bundle(saved.path, get_method("resunet-2.5d", "compact"))
+
+
+def test_other_intensity_steps_are_refused(saved, method):
+    stage = method.stages[0]
+    changed = replace(stage, intensity=(replace(stage.intensity[0], high=300),))
+
+    with pytest.raises(BundleError, match="intensity"):
+        load_bundle(saved.path, replace(method, stages=(changed, *method.stages[1:])))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no card", "text", "missing"])
+def test_damaged_files_are_said_to_be_damaged(saved, method, tmp_path, damage):
+    path = tmp_path / "damaged.safetensors"
+    if damage == "truncated":
+        path.write_bytes(saved.path.read_bytes()[:5000])
+    elif damage == "no card":
+        from safetensors.torch import save_file
+
+        save_file({"a": torch.zeros(1)}, path)
+    elif damage == "text":
+        path.write_text("not a bundle")
+
+    with pytest.raises(BundleError, match=r"No bundle at|is no model bundle or is damaged"):
+        load_bundle(path, method)
+
+
+def test_a_newer_format_asks_for_an_update(saved, method, monkeypatch):
+    monkeypatch.setattr(bundle_module, "FORMAT", 0)
+
+    with pytest.raises(BundleError, match="Update napari-kidney-seg"):
+        load_bundle(saved.path, method)
+
+
+def test_a_users_own_bundle_comes_before_the_bundled_one(saved, monkeypatch, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.safetensors").write_bytes(saved.path.read_bytes())
+    monkeypatch.setattr(bundle_module, "user_models_folder", lambda: own)
+
+    assert find_bundle("resunet-2.5d", "smoke") == own / "mine.safetensors"
+    assert own / "mine.safetensors" in list_bundles()
+
+
+def test_no_bundle_says_where_one_could_be(monkeypatch, tmp_path):
+    monkeypatch.setattr(bundle_module, "user_models_folder", lambda: tmp_path)
+
+    with pytest.raises(BundleError, match=r"No bundle for method 'resunet-2.5d' at preset 'nowhere'"):
+        find_bundle("resunet-2.5d", "nowhere")
