@@ -1,0 +1,1 @@
+"""Pure functions on arrays and volumes, each spatial one beside its inverse."""
