@@ -1,0 +1,1 @@
+"""One family of networks per file; layers only, no sizes of a method."""

@@ -1,0 +1,101 @@
+"""Random changes to a training window: image and labels together, on arrays (Z, Y, X).
+
+Every augmentation is a frozen record called as ``augmentation(image, labels, rng) -> (image, labels)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """Mirror along each of `axes` (0 z, 1 y, 2 x) with `probability`."""
+
+    axes: tuple[int, ...]
+    probability: float = 0.5
+
+    def __call__(self, image: Image, labels: Labels, rng: np.random.Generator) -> tuple[Image, Labels]:
+        """Return the pair, mirrored or not."""
+        axes = tuple(axis for axis in self.axes if rng.random() < self.probability)
+        return np.ascontiguousarray(np.flip(image, axes)), np.ascontiguousarray(np.flip(labels, axes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elastic:
+    """Elastic deformation: noise of `magnitude` voxels smoothed by a Gaussian of `sigma` voxels.
+
+    Image linearly, labels by nearest voxel, borders continued. The paper's ranges are sigma 3-5, magnitude 100-200.
+    """
+
+    probability: float
+    sigma: tuple[float, float]
+    magnitude: tuple[float, float]
+
+    def __call__(self, image: Image, labels: Labels, rng: np.random.Generator) -> tuple[Image, Labels]:
+        """Return the pair, deformed or not."""
+        if rng.random() >= self.probability:
+            return image, labels
+        from monai.transforms.spatial.array import Rand3DElastic
+
+        deform = Rand3DElastic(self.sigma, self.magnitude, prob=1.0, padding_mode="border")
+        seed = int(rng.integers(2**31))
+        moved: list[Any] = []
+        for array, mode in ((image, "bilinear"), (labels.astype(np.float32), "nearest")):
+            deform.set_random_state(seed)
+            moved.append(np.asarray(deform(torch.from_numpy(array[None]), mode=mode))[0])
+        return moved[0].astype(np.float32), moved[1].astype(np.uint8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrightnessContrastGamma:
+    """Brightness x*b, contrast mean+(x-mean)*c and gamma x**g, each with `probability`, on a window in [-1, 1].
+
+    Attributes
+    ----------
+    factors : (low, high)
+        Range of b, c and g.
+    within : label ids
+        Restrict the change to voxels of these labels (the paper's second pass, on lesions); empty for all voxels.
+    """
+
+    factors: tuple[float, float] = (0.6, 1.5)
+    probability: float = 0.5
+    within: tuple[int, ...] = ()
+
+    def __call__(self, image: Image, labels: Labels, rng: np.random.Generator) -> tuple[Image, Labels]:
+        """Return the changed image, clipped to [-1, 1], with the labels untouched."""
+        where = np.isin(labels, self.within) if self.within else np.ones(labels.shape, bool)
+        if not where.any():
+            return image, labels
+        unit = (image[where] + 1) / 2
+        changes = [rng.uniform(*self.factors) if rng.random() < self.probability else 1.0 for _ in range(3)]
+        unit = unit * changes[0]
+        mean = unit.mean()
+        unit = np.clip(mean + (unit - mean) * changes[1], 0, 1) ** changes[2]
+        changed = image.copy()
+        changed[where] = unit * 2 - 1
+        return np.clip(changed, -1, 1), labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """White noise of up to `deviation` (in input units) added with `probability`: other scanners, other doses."""
+
+    deviation: float
+    probability: float = 0.5
+
+    def __call__(self, image: Image, labels: Labels, rng: np.random.Generator) -> tuple[Image, Labels]:
+        """Return the pair, noisy or not."""
+        if rng.random() >= self.probability:
+            return image, labels
+        noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(0, self.deviation))
+        return image + noise, labels

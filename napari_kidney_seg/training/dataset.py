@@ -1,0 +1,170 @@
+"""Cases for training: KiTS folders or folders of image and mask pairs, read once and kept ready on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_kidney_seg.core.errors import DatasetError
+from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.io.images import read_labels, read_volume
+
+# Reference masks of KiTS23 and KiTS19, then of KiTS21 (the majority vote is the reference).
+KITS_MASKS = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")
+KITS_FOLDERS = (".", "data", "dataset", "kits21/data")
+GEOMETRY_TOLERANCE_MM = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseFiles:
+    """The two files of a case."""
+
+    name: str
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """A case in memory.
+
+    Attributes
+    ----------
+    name : str
+    scan : Volume
+        Canonical, HU; its array may be a read-only memory map.
+    labels : shape (Z, Y, X), uint8
+        KiTS ids on the scan's grid.
+    """
+
+    name: str
+    scan: Volume
+    labels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Cases on disk.
+
+    Attributes
+    ----------
+    cases : tuple of CaseFiles
+    cache : folder or None
+        Where cases are kept canonical and uncompressed, to be memory-mapped; None reads the files each time.
+    """
+
+    cases: tuple[CaseFiles, ...]
+    cache: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def subset(self, indices: list[int]) -> Dataset:
+        """Return the cases at `indices`."""
+        return replace(self, cases=tuple(self.cases[index] for index in indices))
+
+    def split(self, validation_share: float, seed: int) -> tuple[Dataset, Dataset]:
+        """Return (training, validation) cases: a random share, the same for every method and stage."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        count = max(1, round(len(self) * validation_share)) if len(self) > 1 else 0
+        return self.subset(sorted(order[count:].tolist())), self.subset(sorted(order[:count].tolist()))
+
+    def load(self, index: int) -> Case:
+        """Return case number `index`.
+
+        Raises
+        ------
+        DatasetError
+            When its image and mask do not share a grid.
+        """
+        files = self.cases[index]
+        if self.cache is None:
+            return read_case(files)
+        key = hashlib.sha1(str(files.image.resolve()).encode(), usedforsecurity=False).hexdigest()[:8]
+        folder = self.cache / f"{files.name}-{key}"
+        if not (folder / "geometry.json").is_file():
+            _keep(read_case(files), folder)
+        return _recall(files.name, folder)
+
+
+def read_case(files: CaseFiles) -> Case:
+    """Return the case in `files`, canonical.
+
+    Raises
+    ------
+    DatasetError
+        When image and mask do not share a grid.
+    """
+    scan, labels = read_volume(files.image), read_labels(files.mask)
+    if not scan.geometry.is_close(labels.geometry, GEOMETRY_TOLERANCE_MM):
+        raise DatasetError(
+            f"Case {files.name!r}: the image has shape {scan.geometry.shape} and spacing {scan.spacing} mm, the mask "
+            f"{labels.geometry.shape} and {labels.spacing} mm, or they lie apart. Resample one onto the other's grid."
+        )
+    return Case(name=files.name, scan=scan, labels=labels.array.astype(np.uint8, copy=False))
+
+
+def _keep(case: Case, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "image.npy", np.clip(case.scan.array, -1024, 3071).astype(np.int16))
+    np.save(folder / "labels.npy", case.labels)
+    (folder / "geometry.json").write_text(json.dumps({"affine": case.scan.geometry.affine.tolist()}))
+
+
+def _recall(name: str, folder: Path) -> Case:
+    image = np.load(folder / "image.npy", mmap_mode="r")
+    affine = np.array(json.loads((folder / "geometry.json").read_text())["affine"])
+    scan = Volume(array=image, geometry=Geometry(shape=image.shape, affine=affine), name=name)
+    return Case(name=name, scan=scan, labels=np.load(folder / "labels.npy", mmap_mode="r"))
+
+
+def open_dataset(folder: str | Path, cache: Path | None = None) -> Dataset:
+    """Return the cases found in `folder`.
+
+    Known layouts: KiTS19/21/23 (``[data|dataset]/case_00000/imaging.nii.gz`` beside its segmentation), nnU-Net
+    (``imagesTr`` and ``labelsTr``), and pairs ``NAME.nii.gz`` and ``NAME_seg.nii.gz`` in one folder.
+
+    Raises
+    ------
+    DatasetError
+        When no case is found.
+    """
+    root = Path(folder)
+    for layout in (_kits_cases, _nnunet_cases, _paired_cases):
+        cases = layout(root)
+        if cases:
+            return Dataset(cases=tuple(cases), cache=cache)
+    raise DatasetError(
+        f"Found no labelled case in {str(root)!r}; needed case_*/imaging.nii.gz with a segmentation, imagesTr and "
+        "labelsTr, or NAME.nii.gz with NAME_seg.nii.gz. Give the folder that holds them."
+    )
+
+
+def _kits_cases(root: Path) -> list[CaseFiles]:
+    found = {}
+    for base in KITS_FOLDERS:
+        for image in sorted((root / base).glob("case_*/imaging.nii.gz")):
+            mask = next((image.parent / name for name in KITS_MASKS if (image.parent / name).is_file()), None)
+            if mask is not None:
+                found[image.parent.name] = CaseFiles(name=image.parent.name, image=image, mask=mask)
+    return list(found.values())
+
+
+def _nnunet_cases(root: Path) -> list[CaseFiles]:
+    masks = sorted((root / "labelsTr").glob("*.nii.gz"))
+    pairs = [(mask.name.removesuffix(".nii.gz"), mask) for mask in masks]
+    images = [(name, root / "imagesTr" / f"{name}_0000.nii.gz", mask) for name, mask in pairs]
+    return [CaseFiles(name=name, image=image, mask=mask) for name, image, mask in images if image.is_file()]
+
+
+def _paired_cases(root: Path) -> list[CaseFiles]:
+    masks = sorted(root.glob("*_seg.nii.gz"))
+    pairs = [(mask.name.removesuffix("_seg.nii.gz"), mask) for mask in masks]
+    images = [(name, root / f"{name}.nii.gz", mask) for name, mask in pairs]
+    return [CaseFiles(name=name, image=image, mask=mask) for name, image, mask in images if image.is_file()]

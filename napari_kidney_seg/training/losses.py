@@ -1,0 +1,77 @@
+"""Losses. Each returns one value per sample: so hard cases can be told, and mixup can weigh its two targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_kidney_seg.core.method import IGNORE
+
+SMOOTHING = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedDiceCrossEntropy:
+    """Weighted Dice plus weighted cross-entropy over the voxels that are not `IGNORE`.
+
+    Attributes
+    ----------
+    class_weights : one weight per class, both in the Dice mean and in the cross-entropy
+
+    Notes
+    -----
+    Dice of class c is ``1 - (2 sum p y + s) / (sum p + sum y + s)``, averaged over the classes present in the sample's
+    target. A sample without any valid voxel gives 0 and no gradient. MONAI's ``MaskedLoss`` multiplies logits by the
+    mask before softmax, which makes masked voxels uniform predictions instead of leaving them out; hence this one.
+
+    References
+    ----------
+    .. [1] Chen and Zhang, "An Ensemble of 2.5D ResUnet Based Models ...", KiTS23, section 2.2.
+    .. [2] Ma et al., "Loss odyssey in medical image segmentation", Med. Image Anal. 71, 2021.
+    """
+
+    class_weights: tuple[float, ...]
+
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss per sample, shape (B,).
+
+        Parameters
+        ----------
+        logits : shape (B, C, Z, Y, X)
+            Scores before softmax; computed in float32.
+        target : shape (B, Z, Y, X), integer
+            Class index, or `IGNORE`.
+        """
+        logits = logits.float()
+        target = target.long()
+        weights = torch.tensor(self.class_weights, device=logits.device)
+        valid = (target != IGNORE).unsqueeze(1)  # (B, 1, Z, Y, X)
+        one_hot = _one_hot(target, logits.shape[1]) * valid
+        log_probabilities = logits.log_softmax(dim=1)
+        dice = _dice_of_present(log_probabilities.exp() * valid, one_hot, weights)
+        return dice + _cross_entropy(log_probabilities, one_hot, weights)
+
+
+def _one_hot(target: Tensor, classes: int) -> Tensor:
+    kept = target.where(target != IGNORE, 0)
+    return functional.one_hot(kept, classes).movedim(-1, 1).float()
+
+
+def _dice_of_present(probabilities: Tensor, one_hot: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean of the Dice loss over the classes present in each sample, shape (B,)."""
+    space = (2, 3, 4)
+    size = one_hot.sum(dim=space)  # (B, C)
+    overlap = (probabilities * one_hot).sum(dim=space)
+    dice = 1 - (2 * overlap + SMOOTHING) / (probabilities.sum(dim=space) + size + SMOOTHING)
+    present = (size > 0) * weights
+    return (dice * present).sum(dim=1) / present.sum(dim=1).clamp_min(SMOOTHING)
+
+
+def _cross_entropy(log_probabilities: Tensor, one_hot: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean of -log p(true class) over the valid voxels of each sample, shape (B,)."""
+    weighted = one_hot * weights.view(1, -1, 1, 1, 1)
+    total = -(weighted * log_probabilities).sum(dim=(1, 2, 3, 4))
+    return total / weighted.sum(dim=(1, 2, 3, 4)).clamp_min(SMOOTHING)

@@ -1,0 +1,146 @@
+"""Cutting training windows from cases, and choosing which cases to draw.
+
+A sampler is a frozen record called as ``sampler(case, stage, rng) -> (image, labels)``: normalized float32 image and
+uint8 label ids, both of shape ``stage.window``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_kidney_seg.core.geometry import Box, Geometry
+from napari_kidney_seg.core.method import Stage
+from napari_kidney_seg.imaging.cropping import crop_pad, foreground_box
+from napari_kidney_seg.imaging.resampling import resize, resize_labels
+from napari_kidney_seg.training.dataset import Case
+
+Window = tuple[NDArray[np.float32], NDArray[np.uint8]]
+SECOND_KIDNEY_SHARE = 0.1  # of the larger one; smaller foreground components are no kidney
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomBox:
+    """A random box of `scale` times each axis of the scan, squeezed to the window; padded where it is larger.
+
+    References
+    ----------
+    .. [1] Chen and Zhang, KiTS23, section 3.2: random crop of the volumes with range [0.6, 1.3].
+    """
+
+    scale: tuple[float, float] = (0.6, 1.3)
+
+    def __call__(self, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
+        """Return one training window of `case`."""
+        start, stop = [], []
+        for size in case.labels.shape:
+            length = max(8, round(size * rng.uniform(*self.scale)))
+            low, high = sorted((0, size - length))
+            first = int(rng.integers(low, high + 1))
+            start.append(first)
+            stop.append(first + length)
+        return cut_window(case, stage, Box(start=tuple(start), stop=tuple(stop)))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionSlab:
+    """The kidneys' box from the reference with its margin jittered, and of it a random range of slices.
+
+    Attributes
+    ----------
+    margin_mm, jitter_mm : float
+        The box is grown by ``margin_mm`` plus or minus up to ``jitter_mm``, each side by itself.
+    slice_scale : (low, high)
+        The slab has ``window z * U(low, high)`` working slices before it is resized to the window.
+    one_kidney : float
+        Probability of taking the box of one kidney only, where there are two.
+
+    References
+    ----------
+    .. [1] Chen and Zhang, KiTS23, sections 2.1 and 3.2.
+    """
+
+    margin_mm: float = 20.0
+    jitter_mm: float = 10.0
+    slice_scale: tuple[float, float] = (0.6, 1.3)
+    one_kidney: float = 0.1
+
+    def __call__(self, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
+        """Return one training window of `case`; a case without kidney gives a random box."""
+        box = self._kidney_box(case.labels, rng)
+        if box is None:
+            return RandomBox(scale=(0.4, 0.7))(case, stage, rng)
+        box = self._jittered(box, case.scan.geometry, rng)
+        return cut_window(case, stage, self._slab(box, case.scan.geometry, stage, rng))
+
+    def _kidney_box(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> Box | None:
+        box = foreground_box(labels)
+        if box is None or rng.random() >= self.one_kidney:
+            return box
+        components = cc3d.connected_components(np.ascontiguousarray(labels[box.slices] > 0))
+        sizes = np.bincount(components.ravel())[1:]
+        kidneys = np.flatnonzero(sizes > SECOND_KIDNEY_SHARE * sizes.max()) + 1
+        chosen = foreground_box(components == rng.choice(kidneys))
+        if chosen is None:
+            return box
+        return Box(
+            start=tuple(a + b for a, b in zip(box.start, chosen.start, strict=True)),  # type: ignore[arg-type]
+            stop=tuple(a + b for a, b in zip(box.start, chosen.stop, strict=True)),  # type: ignore[arg-type]
+        )
+
+    def _jittered(self, box: Box, geometry: Geometry, rng: np.random.Generator) -> Box:
+        margins = self.margin_mm + rng.uniform(-self.jitter_mm, self.jitter_mm, (2, 3))
+        voxels = np.round(margins / np.asarray(geometry.spacing)).astype(int)
+        start = tuple(max(0, a - int(v)) for a, v in zip(box.start, voxels[0], strict=True))
+        stop = tuple(min(n, b + int(v)) for b, v, n in zip(box.stop, voxels[1], geometry.shape, strict=True))
+        return Box(start=start, stop=stop)  # type: ignore[arg-type]
+
+    def _slab(self, box: Box, geometry: Geometry, stage: Stage, rng: np.random.Generator) -> Box:
+        working = stage.grid.shape_for(geometry.cropped(box))
+        per_working_slice = box.shape[0] / working[0]
+        length = max(1, round(stage.window[0] * rng.uniform(*self.slice_scale) * per_working_slice))
+        low, high = sorted((box.start[0], box.stop[0] - length))
+        first = int(rng.integers(low, high + 1))
+        return Box(start=(first, *box.start[1:]), stop=(first + length, *box.stop[1:]))
+
+
+def cut_window(case: Case, stage: Stage, box: Box) -> Window:
+    """Return the voxels of `box` as the network gets them: normalized, then padded, then resized to its window."""
+    whole = Box.whole(case.scan.geometry.shape)
+    inside = Box(
+        start=tuple(max(0, a) for a in box.start),  # type: ignore[arg-type]
+        stop=tuple(min(b, n) for b, n in zip(box.stop, whole.stop, strict=True)),  # type: ignore[arg-type]
+    )
+    local = Box(
+        start=tuple(a - b for a, b in zip(box.start, inside.start, strict=True)),  # type: ignore[arg-type]
+        stop=tuple(a - b for a, b in zip(box.stop, inside.start, strict=True)),  # type: ignore[arg-type]
+    )
+    image = stage.normalize(case.scan.array[inside.slices], case.scan.spacing)
+    image = crop_pad(image, local, stage.pad_value)
+    labels = crop_pad(np.asarray(case.labels[inside.slices]), local)
+    return resize(image, stage.window), resize_labels(labels, stage.window)
+
+
+def draw_order(cases: int, losses: dict[int, float], hard_fraction: float, rng: np.random.Generator) -> list[int]:
+    """Return the order of cases of one epoch: each once, the hardest `hard_fraction` twice.
+
+    Parameters
+    ----------
+    cases : int
+    losses : mapping of case index to its running loss
+        Cases not seen yet are not counted as hard.
+    hard_fraction : float
+    rng : numpy Generator
+
+    References
+    ----------
+    .. [1] Chen and Zhang, KiTS23, section 2.2 (hard examples mining; the rule is METHODS.md's choice).
+    """
+    count = round(hard_fraction * cases) if losses else 0
+    hardest: list[Any] = sorted(losses, key=lambda index: losses[index], reverse=True)[:count]
+    order = np.array([*range(cases), *hardest], dtype=int)
+    return [int(index) for index in rng.permutation(order)]

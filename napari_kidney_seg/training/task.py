@@ -1,0 +1,126 @@
+"""One stage and the cases it learns from: makes batches, losses and validation scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_kidney_seg.core.method import IGNORE, Stage
+from napari_kidney_seg.training.dataset import Dataset
+from napari_kidney_seg.training.sampling import draw_order
+
+VALIDATION_STREAM, MIXUP_STREAM, ORDER_STREAM = 1, 2, 3  # keep the random streams of a seed apart
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Windows for one step: images (B, 1, Z, Y, X) float32, targets (B, Z, Y, X), and the index of each one's case."""
+
+    images: Tensor
+    targets: Tensor
+    cases: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageTask:
+    """A stage with its training and validation cases.
+
+    Attributes
+    ----------
+    stage : Stage
+    training, validation : Dataset
+    seed : int
+        Every window follows from (seed, epoch, position), so that a resumed run equals an uninterrupted one.
+    validation_windows : int
+        Fixed windows, drawn in turn from the validation cases.
+    """
+
+    stage: Stage
+    training: Dataset
+    validation: Dataset
+    seed: int = 0
+    validation_windows: int = 16
+
+    def epoch_order(self, epoch: int, losses: dict[int, float]) -> list[int]:
+        """Return the case of every window of `epoch`."""
+        rng = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
+        recipe = self.stage.recipe
+        order = [
+            draw_order(len(self.training), losses, recipe.hard_fraction, rng) for _ in range(recipe.windows_per_case)
+        ]
+        return [case for part in order for case in part]
+
+    def window(self, case: int, seed: list[int], *, augmented: bool) -> tuple[Tensor, Tensor]:
+        """Return image (1, Z, Y, X) and target (Z, Y, X) of one window of training case `case`."""
+        rng = np.random.default_rng([self.seed, *seed])
+        recipe = self.stage.recipe
+        dataset = self.training if augmented else self.validation
+        image, labels = recipe.sampler(dataset.load(case), self.stage, rng)
+        for change in recipe.augmentation if augmented else ():
+            image, labels = change(image, labels, rng)
+        return torch.from_numpy(np.ascontiguousarray(image))[None], torch.from_numpy(recipe.target(labels))
+
+    def validation_batches(self) -> Iterator[Batch]:
+        """Yield the fixed validation windows, one a batch."""
+        if not len(self.validation):
+            return
+        for number in range(self.validation_windows):
+            case = number % len(self.validation)
+            image, target = self.window(case, [VALIDATION_STREAM, number], augmented=False)
+            yield Batch(image[None], target[None], (case,))
+
+
+class WindowStream(torch.utils.data.Dataset[tuple[Tensor, Tensor, int]]):
+    """The windows of one epoch, in order, for a torch DataLoader."""
+
+    def __init__(self, task: StageTask, epoch: int, order: list[int]) -> None:
+        self.task, self.epoch, self.order = task, epoch, order
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
+        """Return image, target and case index of window `position`."""
+        case = self.order[position]
+        image, target = self.task.window(case, [0, self.epoch, position], augmented=True)
+        return image, target, case
+
+
+def mix(images: Tensor, alpha: float, rng: np.random.Generator) -> tuple[Tensor, Tensor, float]:
+    """Return mixed images, the permutation of partners and the share of the first one.
+
+    Parameters
+    ----------
+    images : shape (B, 1, Z, Y, X)
+    alpha : float
+        The share is drawn from Beta(alpha, alpha).
+    rng : numpy Generator
+
+    References
+    ----------
+    .. [1] Zhang et al., "mixup", ICLR 2018, arXiv:1710.09412.
+    """
+    share = float(rng.beta(alpha, alpha))
+    partners = torch.from_numpy(rng.permutation(len(images))).to(images.device)
+    return share * images + (1 - share) * images[partners], partners, share
+
+
+def dice_counts(logits: Tensor, target: Tensor) -> Tensor:
+    """Return (2 |A and B|, |A| + |B|) per class over the valid voxels, shape (2, C), float64.
+
+    Parameters
+    ----------
+    logits : shape (B, C, Z, Y, X)
+    target : shape (B, Z, Y, X)
+        Class index, or `IGNORE`.
+    """
+    valid = target != IGNORE
+    predicted, target = logits.argmax(dim=1)[valid], target[valid].long()
+    classes = logits.shape[1]
+    hits = torch.bincount(target[predicted == target], minlength=classes)
+    sizes = torch.bincount(predicted, minlength=classes) + torch.bincount(target, minlength=classes)
+    return torch.stack([2 * hits, sizes]).double()

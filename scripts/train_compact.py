@@ -1,0 +1,72 @@
+"""Train one stage of the bundled compact model of ``resunet-2.5d`` on rendered phantoms (and other labelled folders).
+
+The run is resumed by the same command. See docs/bundled-model.md for the commands that made the bundled weights::
+
+    python scripts/train_compact.py kidney --data phantoms --runs runs --epochs 12
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from napari_kidney_seg.core.events import EpochDone, Progress
+from napari_kidney_seg.core.method import Stage
+from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.dataset import Dataset, open_dataset
+from napari_kidney_seg.training.task import StageTask
+from napari_kidney_seg.training.trainer import Trainer, TrainerOptions, best_weights
+
+SPLIT_SEED = 23
+VALIDATION_SHARE = 0.06
+REPORT_EVERY = 10  # steps
+
+
+def parse() -> argparse.Namespace:
+    """Return the command line's values."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=["coarse", "kidney", "lesion"])
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders in KiTS layout")
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--run", help="name of the run folder; default: the stage's name")
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--start-from", type=Path, help="run folder whose best weights are the start")
+    parser.add_argument("--cases", type=int, help="use the first N cases only")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def stage_for(arguments: argparse.Namespace) -> Stage:
+    """Return the compact stage with the schedule asked for."""
+    stage = get_method("resunet-2.5d", "compact").stage(arguments.stage)
+    rate = arguments.learning_rate or stage.recipe.learning_rate
+    return replace(stage, recipe=replace(stage.recipe, epochs=arguments.epochs, learning_rate=rate))
+
+
+def gather(arguments: argparse.Namespace) -> Dataset:
+    """Return the cases of all folders, those without a finished mask left out."""
+    cases = [case for folder in arguments.data for case in open_dataset(folder).cases]
+    return Dataset(cases=tuple(cases[: arguments.cases]), cache=arguments.runs / "cache")
+
+
+def main() -> None:
+    """Train, printing progress."""
+    arguments = parse()
+    torch.set_num_threads(arguments.threads)
+    training, validation = gather(arguments).split(VALIDATION_SHARE, SPLIT_SEED)
+    task = StageTask(stage=stage_for(arguments), training=training, validation=validation, seed=arguments.seed)
+    start = best_weights(arguments.start_from) if arguments.start_from else {}
+    options = TrainerOptions(accelerator="auto", workers=arguments.workers, resume=True, start_from=start)
+    for event in Trainer(task, arguments.runs / (arguments.run or arguments.stage), options).run():
+        if isinstance(event, EpochDone) or (isinstance(event, Progress) and event.done % REPORT_EVERY == 0):
+            print(event, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from napari_kidney_seg.core.method import IGNORE
+from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.task import StageTask, dice_counts, mix
+
+
+@pytest.fixture
+def task(dataset):
+    stage = get_method("resunet-2.5d", "smoke").stage("lesion")
+    return StageTask(stage=stage, training=dataset, validation=dataset, validation_windows=4)
+
+
+def test_a_window_follows_from_seed_epoch_and_position(task):
+    image, target = task.window(0, [0, 3, 7], augmented=True)
+    same, _ = task.window(0, [0, 3, 7], augmented=True)
+    other, _ = task.window(0, [0, 3, 8], augmented=True)
+
+    assert image.shape == (1, *task.stage.window)
+    assert set(target.unique().tolist()) <= {0, 1, 2, IGNORE}
+    torch.testing.assert_close(image, same)
+    assert not torch.equal(image, other)
+
+
+def test_validation_windows_are_fixed_and_not_augmented(task):
+    first = [batch.images for batch in task.validation_batches()]
+    again = [batch.images for batch in task.validation_batches()]
+
+    assert len(first) == 4
+    for one, other in zip(first, again, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_mixup_is_a_weighted_sum_of_partners():
+    images = torch.arange(4, dtype=torch.float32).view(4, 1, 1, 1, 1)
+
+    mixed, partners, share = mix(images, 0.2, np.random.default_rng(0))
+
+    torch.testing.assert_close(mixed.flatten(), share * torch.arange(4.0) + (1 - share) * partners.float())
+    assert 0 <= share <= 1
+
+
+def test_dice_counts_are_as_counted_by_hand():
+    target = torch.tensor([0, 1, 1, 2, IGNORE]).view(1, 1, 1, 5)
+    predicted = torch.tensor([0, 1, 2, 2, 1])
+    logits = torch.nn.functional.one_hot(predicted, 3).T.view(1, 3, 1, 1, 5).float()
+
+    counts = dice_counts(logits, target)
+
+    assert counts.tolist() == [[2, 2, 2], [2, 3, 3]]

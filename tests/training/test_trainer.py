@@ -1,0 +1,103 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_kidney_seg.core.errors import DatasetError
+from napari_kidney_seg.core.events import EpochDone, Progress
+from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.task import StageTask
+from napari_kidney_seg.training.trainer import Trainer, TrainerOptions, best_weights
+
+TINY = {"widths": (2, 4), "strides": ((2, 2, 2),), "kernels": ((3, 3, 3),) * 2}
+OPTIONS = TrainerOptions(accelerator="cpu", precision="32-true")
+
+
+def tiny_task(dataset, epochs=3, name="coarse"):
+    """Return a task small enough for many runs."""
+    stage = get_method("resunet-2.5d", "smoke").stage(name)
+    recipe = replace(stage.recipe, epochs=epochs, augmentation=(), learning_rate=3e-3)
+    stage = replace(stage, window=(8, 16, 16), network_args={"classes": 2, **TINY}, recipe=recipe)
+    return StageTask(stage=stage, training=dataset, validation=dataset.subset([0]), validation_windows=2)
+
+
+def finish(trainer):
+    return list(trainer.run())
+
+
+def test_a_run_yields_progress_logs_epochs_and_keeps_the_best_weights(dataset, tmp_path):
+    events = finish(Trainer(tiny_task(dataset), tmp_path / "run", OPTIONS))
+
+    epochs = [event for event in events if isinstance(event, EpochDone)]
+    assert [event.epoch for event in epochs] == [1, 2, 3]
+    assert [event.fraction for event in events if isinstance(event, Progress)][-1] == 1
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["loss"] for line in lines] == [event.loss for event in epochs]
+    assert max(event.scores["dice"] for event in epochs) == pytest.approx(
+        [event.scores["dice"] for event in epochs if event.best][-1]
+    )
+    assert "head.weight" in best_weights(tmp_path / "run")
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(dataset, tmp_path):
+    finish(Trainer(tiny_task(dataset), tmp_path / "whole", OPTIONS))
+    stopped = Trainer(tiny_task(dataset), tmp_path / "parts", OPTIONS).run()
+    for event in stopped:
+        if isinstance(event, EpochDone) and event.epoch == 2:
+            break
+    stopped.close()
+
+    resumed = finish(Trainer(tiny_task(dataset), tmp_path / "parts", replace(OPTIONS, resume=True)))
+
+    assert [event.epoch for event in resumed if isinstance(event, EpochDone)] == [3]
+    whole = torch.load(tmp_path / "whole" / "last.ckpt", weights_only=True)
+    parts = torch.load(tmp_path / "parts" / "last.ckpt", weights_only=True)
+    for name, tensor in whole["network"].items():
+        torch.testing.assert_close(parts["network"][name], tensor, atol=0, rtol=0)
+
+
+def test_a_folder_with_a_run_is_not_overwritten_unasked(dataset, tmp_path):
+    finish(Trainer(tiny_task(dataset, epochs=1), tmp_path, OPTIONS))
+
+    with pytest.raises(DatasetError, match="holds a run already"):
+        Trainer(tiny_task(dataset), tmp_path, OPTIONS)
+
+
+def test_training_starts_from_given_weights_where_shapes_agree(dataset, tmp_path):
+    finish(Trainer(tiny_task(dataset, epochs=1), tmp_path / "first", OPTIONS))
+    weights = best_weights(tmp_path / "first")
+    weights["head.weight"] = torch.zeros(7, 2, 1, 1, 1)
+
+    trainer = Trainer(tiny_task(dataset), tmp_path / "second", replace(OPTIONS, start_from=weights))
+
+    own = trainer.network.module.state_dict()
+    torch.testing.assert_close(own["entry.0.weight"], weights["entry.0.weight"])
+    assert own["head.weight"].shape == (2, 2, 1, 1, 1)
+
+
+def test_no_case_and_no_run_are_said(dataset, tmp_path):
+    with pytest.raises(DatasetError, match="no training case"):
+        Trainer(replace(tiny_task(dataset), training=dataset.subset([])), tmp_path, OPTIONS)
+    with pytest.raises(DatasetError, match="no trained weights"):
+        best_weights(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["coarse", "kidney", "lesion"])
+def test_each_stage_learns_one_synthetic_case(dataset, tmp_path, name):
+    stage = get_method("resunet-2.5d", "smoke").stage(name)
+    steady = replace(
+        stage.recipe,
+        augmentation=(),
+        mixup_alpha=0,
+        sampler=replace(stage.recipe.sampler, **({"scale": (1, 1)} if name == "coarse" else {"slice_scale": (1, 1)})),
+    )
+    stage = replace(stage, recipe=replace(steady, epochs=60, windows_per_case=4))
+    one = dataset.subset([0])
+    task = StageTask(stage=stage, training=one, validation=one, validation_windows=2)
+
+    trainer = Trainer(task, tmp_path / name, replace(OPTIONS, validate_every=5))
+    scores = (event.scores.get("dice", 0) for event in trainer.run() if isinstance(event, EpochDone))
+
+    assert any(score > 0.9 for score in scores)
