@@ -1,0 +1,1 @@
+"""A CT-like abdomen rendered around a label map, real or analytic: sample data, tests, training."""

@@ -1,0 +1,69 @@
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_kidney_seg.core.volume import Volume
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "make_phantoms.py"
+
+
+@pytest.fixture(scope="module")
+def make_phantoms():
+    spec = importlib.util.spec_from_file_location("make_phantoms", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    rows = [f"case_{number:05d},{'validation' if number % 10 == 3 else 'train'}" for number in range(50)]
+    (tmp_path / "table.csv").write_text("\n".join(["case,split", *rows]))
+    (tmp_path / "body.nii.gz").touch()
+    return argparse.Namespace(
+        labels=tmp_path,
+        table=tmp_path / "table.csv",
+        anatomy=tmp_path,
+        output=tmp_path,
+        split="train",
+        count=400,
+        anatomy_share=0.25,
+        seed=1,
+    )
+
+
+def test_the_plan_is_the_same_for_the_same_arguments(make_phantoms, arguments):
+    assert make_phantoms.plan(arguments) == make_phantoms.plan(arguments)
+
+
+def test_training_phantoms_use_no_validation_case(make_phantoms, arguments):
+    jobs = make_phantoms.plan(arguments)
+
+    used = {int(job.kidneys.name[5:10]) for job in jobs if job.kidneys}
+    assert len(jobs) == 400
+    assert all(number % 10 != 3 for number in used)
+    assert len(used) == 45
+
+
+def test_the_plan_keeps_the_shares(make_phantoms, arguments):
+    jobs = make_phantoms.plan(arguments)
+
+    assert np.mean([job.body is not None for job in jobs]) == pytest.approx(0.25, abs=0.06)
+    assert np.mean([not job.with_lesions for job in jobs]) == pytest.approx(0.1, abs=0.05)
+    assert all(job.body is not None for job in jobs if job.kidneys is None)
+
+
+def test_a_written_volume_reads_back_as_kits_stores_it(make_phantoms, phantom, tmp_path):
+    labels: Volume = phantom[1]
+
+    make_phantoms.write_nifti(labels, tmp_path / "segmentation.nii.gz")
+    again = make_phantoms.read_kits_labels(tmp_path / "segmentation.nii.gz")
+
+    np.testing.assert_array_equal(again.array, labels.array)
+    assert again.geometry.is_close(labels.geometry)
+    assert not list(tmp_path.glob(".part*"))
