@@ -1,0 +1,79 @@
+"""What a person should know about a scan before, and about a mask after a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.imaging.components import Component, components
+
+SMALL_KIDNEY_ML = 30.0  # with its masses
+LARGE_KIDNEY_ML = 3000.0  # the largest of KiTS23 has 2674 ml
+SOFT_TISSUE_RANGE = 300.0  # HU; a CT with air or bone spans far more
+SHIFTED_MAXIMUM = 2000.0  # a scan without negative values that reaches this lacks its offset of -1024 HU
+
+
+def input_notices(scan: Volume) -> Iterator[Notice]:
+    """Yield what looks wrong about the voxels of `scan`."""
+    values = scan.array
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        bad = int(values.size - np.isfinite(values).sum())
+        yield Notice(
+            code="not_finite", text=f"{bad} voxels hold no number and are read as air. Check how the scan was exported."
+        )
+        values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if low >= 0 and high > SHIFTED_MAXIMUM:
+        yield Notice(
+            code="not_hu",
+            text=f"Values run from {low:g} to {high:g}: the rescale to Hounsfield units is missing. Subtract 1024.",
+        )
+    elif high - low < SOFT_TISSUE_RANGE:
+        yield Notice(
+            code="not_hu",
+            text=f"Values run from {low:g} to {high:g}, which is no CT in Hounsfield units. Open the original scan.",
+        )
+
+
+def result_notices(labels: NDArray[Any], geometry: Geometry) -> Iterator[Notice]:
+    """Yield what is unusual about a canonical mask (Z, Y, X), judged by its whole foreground."""
+    found = components(labels > 0)
+    if not found:
+        yield Notice(
+            code="no_kidney",
+            text="No kidney was found. Check that the scan shows the abdomen, that it is a CT, and its orientation.",
+        )
+        return
+    yield from _volume_notices([one.voxels * geometry.voxel_ml for one in found])
+    if _touches_end(found, geometry):
+        yield Notice(
+            code="cut_scan",
+            text="The kidney reaches the first or last slice: the scan ends inside it, and volumes are too small.",
+        )
+
+
+def _volume_notices(volumes: list[float]) -> Iterator[Notice]:
+    odd = [ml for ml in volumes if not SMALL_KIDNEY_ML <= ml <= LARGE_KIDNEY_ML]
+    if odd:
+        sizes = ", ".join(f"{ml:.0f} ml" for ml in odd)
+        usual = f"{SMALL_KIDNEY_ML:.0f} to {LARGE_KIDNEY_ML:.0f} ml"
+        yield Notice(
+            code="implausible_volume",
+            text=f"A kidney with its masses has {sizes}; expected {usual}. Check it.",
+        )
+    if len([ml for ml in volumes if ml >= SMALL_KIDNEY_ML]) == 1:
+        yield Notice(
+            code="one_kidney",
+            text="One kidney was found: the other is absent, joined to it, or was missed. Check it.",
+            level="info",
+        )
+
+
+def _touches_end(found: list[Component], geometry: Geometry) -> bool:
+    return any(one.box.start[0] == 0 or one.box.stop[0] == geometry.shape[0] for one in found)

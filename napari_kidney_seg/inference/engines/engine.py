@@ -1,0 +1,73 @@
+"""What every engine offers: the scores of a network for a batch of windows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_kidney_seg.core.geometry import Shape
+from napari_kidney_seg.core.method import Stage
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkSpec:
+    """A network to be run, for any engine.
+
+    Attributes
+    ----------
+    stage : Stage
+        Builds the network and says its window.
+    state : parameters by name
+    key : str
+        Names these weights: equal keys, equal networks. Empty for weights that have no name yet, which are not cached.
+    """
+
+    stage: Stage
+    state: Mapping[str, Tensor] = field(repr=False)
+    key: str = ""
+
+    @property
+    def window(self) -> Shape:
+        """(z, y, x) voxels of an input."""
+        return self.stage.window
+
+    def module(self) -> torch.nn.Module:
+        """Return the network with its weights, ready to predict."""
+        module = self.stage.network(**self.stage.network_args)
+        module.load_state_dict(dict(self.state))
+        return module.eval()
+
+
+class Engine(ABC):
+    """Runs one network.
+
+    Attributes
+    ----------
+    name : ``"torch"`` or ``"openvino"``
+    device : str
+        Where the scores lie.
+    """
+
+    name: str
+    device: str
+
+    @abstractmethod
+    def logits(self, windows: Tensor) -> Tensor:
+        """Return the scores (B, C, Z, Y, X) for `windows` (B, 1, Z, Y, X) from main memory, on the engine's device."""
+
+    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the scores (B, C, Z, Y, X) for `windows` (B, 1, Z, Y, X), both in main memory."""
+        result: NDArray[np.float32] = self.logits(torch.from_numpy(windows)).float().cpu().numpy()
+        return result
+
+
+def first_output(output: Any) -> Any:
+    """Return the main output of a network that also gives side outputs (deep supervision, edges)."""
+    return output[0] if isinstance(output, list | tuple) else output

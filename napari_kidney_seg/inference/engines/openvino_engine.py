@@ -1,0 +1,98 @@
+"""OpenVINO on a CPU. Imported only where the extra `openvino` is installed."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from functools import lru_cache
+from typing import Any
+
+import openvino as ov
+import torch
+from torch import Tensor, nn
+
+from napari_kidney_seg.core.geometry import Shape
+from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec, first_output
+
+logger = logging.getLogger(__name__)
+COMPILED_MODELS = 8  # kept in memory, so that a second run of a cascade starts at once
+TRACED_SIZE = 32  # voxels per axis of the example that is traced; a whole window would take many times as long
+_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+_compiled: dict[tuple[object, ...], Any] = {}
+
+
+class OpenVinoEngine(Engine):
+    """Runs a network with OpenVINO, one window at a time.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    precision : ``"auto"``, ``"float32"`` or ``"bfloat16"``
+        ``"auto"`` is bfloat16 where the CPU multiplies it natively, else float32.
+    threads : int or None
+        None leaves the choice to OpenVINO.
+
+    Notes
+    -----
+    Windows have one fixed shape: a model with a dynamic batch is compiled anew, or runs slower, when the batch changes.
+    """
+
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(self, spec: NetworkSpec, precision: str = "auto", threads: int | None = None) -> None:
+        self._request = _compiled_model(spec, _hint(precision), threads).create_infer_request()
+
+    def logits(self, windows: Tensor) -> Tensor:
+        """Return the scores (B, C, Z, Y, X) for `windows` (B, 1, Z, Y, X), in main memory."""
+        return torch.cat([self._one(window[None]) for window in windows])
+
+    def _one(self, window: Tensor) -> Tensor:
+        self._request.infer([window.contiguous().numpy()], share_inputs=True)
+        return torch.from_numpy(self._request.get_output_tensor(0).data.copy())
+
+
+class _MainOutput(nn.Module):
+    """A network reduced to its main output: only that is converted."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return the scores (B, C, Z, Y, X)."""
+        scores: Tensor = first_output(self.network(windows))
+        return scores
+
+
+def _compiled_model(spec: NetworkSpec, hint: str, threads: int | None) -> Any:
+    key = (spec.key, spec.window, hint, threads)
+    if not spec.key or key not in _compiled:
+        logger.debug("compiling %s for windows of %s, %s", spec.key or "a network", spec.window, hint)
+        _compiled[key] = _compile(spec.module(), spec.window, hint, threads)
+        while len(_compiled) > COMPILED_MODELS:
+            del _compiled[next(iter(_compiled))]
+    return _compiled[key] if spec.key else _compiled.pop(key)
+
+
+def _compile(module: nn.Module, window: Shape, hint: str, threads: int | None) -> Any:
+    example = torch.zeros((1, 1, *(min(n, TRACED_SIZE) for n in window)))
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # OpenVINO traces with torch.jit, which torch calls deprecated
+        model = ov.convert_model(_MainOutput(module), example_input=example, input=[[1, 1, *window]])
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
+    if threads is not None:
+        config["INFERENCE_NUM_THREADS"] = threads
+    return _core().compile_model(model, "CPU", config)
+
+
+def _hint(precision: str) -> str:
+    if precision == "auto":
+        has_bfloat16 = "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return "bf16" if has_bfloat16 else "f32"
+    return _PRECISIONS[precision]
+
+
+@lru_cache(maxsize=1)
+def _core() -> ov.Core:
+    return ov.Core()

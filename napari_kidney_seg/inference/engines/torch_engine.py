@@ -1,0 +1,49 @@
+"""torch on CUDA (autocast), MPS or a CPU."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec, first_output
+
+
+class TorchEngine(Engine):
+    """Runs a network with torch.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    device : torch device, e.g. ``"cuda:1"``
+    precision : ``"auto"``, ``"float32"`` or ``"bfloat16"``
+        ``"auto"`` is autocast on CUDA (bfloat16 where the card computes it, else float16) and float32 elsewhere.
+    """
+
+    name = "torch"
+
+    def __init__(self, spec: NetworkSpec, device: str = "cpu", precision: str = "auto") -> None:
+        self.device = device
+        self._dtype = _autocast_dtype(device, precision)
+        self._module = spec.module().to(device)
+
+    @torch.inference_mode()
+    def logits(self, windows: Tensor) -> Tensor:
+        """Return the scores (B, C, Z, Y, X) for `windows` (B, 1, Z, Y, X) from main memory, on the engine's device."""
+        with self._autocast():
+            scores: Tensor = first_output(self._module(windows.to(self.device)))
+        return scores.float()
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self._dtype is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=self._dtype)
+
+
+def _autocast_dtype(device: str, precision: str) -> torch.dtype | None:
+    if precision == "float32" or (precision == "auto" and not device.startswith("cuda")):
+        return None
+    if device.startswith("cuda") and not torch.cuda.is_bf16_supported():
+        return torch.float16
+    return torch.bfloat16

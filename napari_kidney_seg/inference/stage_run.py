@@ -1,0 +1,206 @@
+"""One stage of a cascade: its regions through its networks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_kidney_seg.core.device import check_memory, network_memory
+from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.core.geometry import Box, Shape, Spacing
+from napari_kidney_seg.core.method import RegionOutput, Stage, StageOutput
+from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.inference.engines.build import build_engine
+from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec
+from napari_kidney_seg.inference.mirroring import mirrored
+from napari_kidney_seg.inference.options import RunOptions
+from napari_kidney_seg.inference.prepare import PreparedRegion, prepare_in_slabs
+from napari_kidney_seg.inference.regions import BACKGROUND, foreground
+from napari_kidney_seg.inference.sliding_window import Predict, WindowPlan, stitch, window_spans
+
+ACCELERATOR_BATCH = 4  # windows at once where nobody chose
+Step = TypeVar("Step")
+Event = TypeVar("Event")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class SlicesPrepared:
+    """Slices of a region of the scan prepared so far."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowsDone:
+    """Windows predicted so far in a stage, of all its regions and models."""
+
+    done: int
+    total: int
+
+
+StageStep = SlicesPrepared | WindowsDone | Notice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """Seconds spent by step; a step that yields also counts the time until it is resumed."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timing(self, step: str) -> Iterator[None]:
+        """Add the time spent in the block to `step`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - started
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a run computes with: the options, the device they led to, the engines in use, and the clock."""
+
+    options: RunOptions
+    device: str
+    clock: Clock = field(default_factory=Clock)
+    engines: set[str] = field(default_factory=set)
+
+    @property
+    def window_batch(self) -> int:
+        """Windows per call of a network."""
+        return self.options.window_batch or (1 if self.device == "cpu" else ACCELERATOR_BATCH)
+
+
+def run_stage(
+    scan: Volume, stage: Stage, boxes: tuple[Box, ...], networks: list[NetworkSpec], machine: Machine
+) -> Generator[StageStep, None, StageOutput]:
+    """Predict the regions `boxes` of a canonical `scan`; yield after each step, return the output of the stage.
+
+    Probabilities are averaged over windows, mirrored predictions and the models in `networks`.
+
+    Raises
+    ------
+    InsufficientMemoryError
+        When not even one window fits.
+    """
+    regions = yield from _prepared(scan, stage, boxes, machine.clock)
+    counter = _Counter(stage, regions, len(networks))
+    yield counter.after(0)
+    sums: list[NDArray[np.float32]] = []
+    for network in networks if regions else []:
+        engine, notice = _load(network, machine)
+        if notice is not None:
+            yield notice
+        found = yield from _predict_regions(engine, stage, regions, machine, counter)
+        sums = [one + other for one, other in zip(sums, found, strict=True)] if sums else found
+    share = np.float32(1 / len(networks))
+    outputs = tuple(_region_output(stage, region, total * share) for region, total in zip(regions, sums, strict=True))
+    return StageOutput(stage=stage.name, classes=stage.classes, regions=outputs)
+
+
+def _prepared(
+    scan: Volume, stage: Stage, boxes: tuple[Box, ...], clock: Clock
+) -> Generator[SlicesPrepared, None, list[PreparedRegion]]:
+    regions = []
+    with clock.timing("prepare"):
+        for box in boxes:
+            event = partial(SlicesPrepared, total=box.shape[0])
+            region = yield from translated(prepare_in_slabs(scan, stage, box), event)
+            regions.append(region)
+    return regions
+
+
+class _Counter:
+    """Counts the windows of a stage."""
+
+    def __init__(self, stage: Stage, regions: list[PreparedRegion], models: int) -> None:
+        plan = WindowPlan(window=stage.window, overlap=stage.overlap)
+        shapes: list[Shape] = [region.array.shape for region in regions]
+        self._total = models * sum(len(window_spans(shape, plan)) for shape in shapes)
+        self._done = 0
+
+    def after(self, step: int | Notice) -> WindowsDone | Notice:
+        """Return the count after `step`, a number of windows; a notice passes."""
+        if isinstance(step, Notice):
+            return step
+        self._done += step
+        return WindowsDone(done=self._done, total=self._total)
+
+
+def _load(network: NetworkSpec, machine: Machine) -> tuple[Engine, Notice | None]:
+    value_bytes = 2 if machine.device.startswith("cuda") else 4
+    needed = network_memory(network.state, network.window, value_bytes)
+    check_memory(needed, machine.device, f"stage {network.stage.name!r}")
+    with machine.clock.timing("load"):
+        engine, notice = build_engine(network, machine.options, machine.device)
+    machine.engines.add(engine.name)
+    return engine, notice
+
+
+def _predict_regions(
+    engine: Engine, stage: Stage, regions: list[PreparedRegion], machine: Machine, counter: _Counter
+) -> Generator[WindowsDone | Notice, None, list[NDArray[np.float32]]]:
+    """Return what one model says about each region, (C, z, y, x) on the padded working grid."""
+    predict = _predictor(engine, stage, machine.options)
+    plan = WindowPlan(
+        window=stage.window,
+        overlap=stage.overlap,
+        blending=stage.blending,
+        batch=machine.window_batch,
+        device=engine.device,
+    )
+    found = []
+    with machine.clock.timing(stage.name):
+        for region in regions:
+            probabilities = yield from translated(stitch(region.array, predict, plan), counter.after)
+            found.append(probabilities)
+    return found
+
+
+def translated(steps: Generator[Step, None, Result], change: Callable[[Step], Event]) -> Generator[Event, None, Result]:
+    """Yield ``change(step)`` for every step of a generator, and return what it returns."""
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as finished:
+                result: Result = finished.value
+                return result
+            yield change(step)
+
+
+def _predictor(engine: Engine, stage: Stage, options: RunOptions) -> Predict:
+    def probabilities(windows: Tensor) -> Tensor:
+        scores = engine.logits(windows)
+        return scores.softmax(dim=1) if stage.activation == "softmax" else scores.sigmoid()
+
+    return mirrored(probabilities, stage.mirrors if options.mirrors == "as-trained" else ())
+
+
+def _region_output(stage: Stage, region: PreparedRegion, probabilities: NDArray[np.float32]) -> RegionOutput:
+    inner = np.ascontiguousarray(probabilities[(..., *region.inner.slices)]).astype(np.float16)
+    return _cleaned(RegionOutput(box=region.box, probabilities=inner), stage, region.spacing)
+
+
+def _cleaned(region: RegionOutput, stage: Stage, spacing: Spacing) -> RegionOutput:
+    """Return the region with background where `stage.cleaning` removes a component."""
+    if stage.cleaning is None:
+        return region
+    is_foreground = foreground(region, stage.classes)
+    is_removed = is_foreground & ~stage.cleaning(is_foreground, spacing)
+    probabilities = region.probabilities.copy()
+    probabilities[:, is_removed] = 0
+    if stage.classes[0] == BACKGROUND:
+        probabilities[0, is_removed] = 1
+    return replace(region, probabilities=probabilities)

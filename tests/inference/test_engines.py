@@ -1,0 +1,115 @@
+from dataclasses import replace
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.inference.engines import openvino_engine
+from napari_kidney_seg.inference.engines.build import build_engine
+from napari_kidney_seg.inference.engines.engine import NetworkSpec
+from napari_kidney_seg.inference.engines.torch_engine import TorchEngine
+from napari_kidney_seg.inference.options import RunOptions
+from napari_kidney_seg.networks.residual_unet import ResidualUNet
+from tests.inference.fakes import ORGAN, codes, oracle_stage, segment
+
+UNET = {
+    "classes": 2,
+    "widths": (4, 8, 8),
+    "kernels": ((1, 3, 3), (1, 3, 3), (3, 3, 3)),
+    "strides": ((1, 2, 2), (1, 2, 2)),
+    "units": 1,
+}
+
+
+@pytest.fixture
+def spec() -> NetworkSpec:
+    torch.manual_seed(0)
+    stage = replace(oracle_stage("kidney", ORGAN, window=(4, 48, 40)), network=ResidualUNet, network_args=UNET)
+    return NetworkSpec(stage=stage, state=ResidualUNet(**UNET).state_dict())
+
+
+@pytest.fixture
+def windows() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, 1, 4, 48, 40)).astype(np.float32)
+
+
+def test_torch_engine_gives_the_scores_of_the_network(spec, windows):
+    with torch.no_grad():
+        expected = spec.module()(torch.from_numpy(windows)).numpy()
+
+    np.testing.assert_allclose(TorchEngine(spec)(windows), expected, atol=1e-6)
+
+
+def test_bfloat16_changes_the_scores_a_little_and_keeps_them_float32(spec, windows):
+    exact, half = TorchEngine(spec)(windows), TorchEngine(spec, precision="bfloat16")(windows)
+
+    assert half.dtype == np.float32
+    assert 0 < np.abs(exact - half).max() < 0.2
+
+
+def test_openvino_gives_the_scores_of_torch(spec, windows):
+    engine, notice = build_engine(spec, RunOptions(engine="openvino", precision="float32", threads=2), "cpu")
+
+    assert (engine.name, notice) == ("openvino", None)
+    np.testing.assert_allclose(engine(windows), TorchEngine(spec)(windows), atol=1e-3)
+
+
+def test_openvino_compiles_a_named_network_once(spec, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(openvino_engine, "_compiled", {})
+    monkeypatch.setattr(openvino_engine, "_compile", lambda *network: compiled.append(network) or MagicMock())
+
+    for named in (replace(spec, key="a/kidney/0"), replace(spec, key="a/kidney/0"), spec, spec):
+        openvino_engine.OpenVinoEngine(named, "float32")
+
+    assert len(compiled) == 3
+
+
+class WithSideOutput(ResidualUNet):
+    def forward(self, x):
+        scores = super().forward(x)
+        return scores, scores + 1
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_side_outputs_of_a_network_are_left_out(spec, windows, engine):
+    with_side = replace(spec, stage=replace(spec.stage, network=WithSideOutput))
+    options = RunOptions(engine=engine, precision="float32")
+
+    scores = build_engine(with_side, options, "cpu")[0](windows)
+
+    np.testing.assert_allclose(scores, TorchEngine(spec)(windows), atol=1e-3)
+
+
+class Untraceable(nn.Module):
+    def forward(self, windows):
+        if torch.jit.is_tracing():
+            raise RuntimeError("no converter for this operation")
+        return torch.cat([-windows, windows], dim=1)
+
+
+def test_network_that_openvino_does_not_know_falls_back_to_torch_and_says_so(spec, scan, one_stage):
+    stage = replace(one_stage.stages[0], network=Untraceable, network_args={})
+    method = replace(one_stage, stages=(stage,))
+
+    result = segment(scan, method, options=RunOptions(device="cpu", engine="auto"))
+
+    assert codes(result.notices)[0] == "engine_fallback"
+    assert result.engine == "torch"
+
+
+def test_engine_asked_for_by_name_does_not_fall_back(spec):
+    untraceable = replace(spec, stage=replace(spec.stage, network=Untraceable, network_args={}), state={})
+
+    with pytest.raises(KidneySegError, match="OpenVINO cannot run the network of stage 'kidney'"):
+        build_engine(untraceable, RunOptions(engine="openvino"), "cpu")
+
+
+def test_cascade_gives_the_same_labels_with_openvino(scan, labels, three_stages):
+    result = segment(scan, three_stages, options=RunOptions(device="cpu", engine="openvino", precision="float32"))
+
+    assert result.engine == "openvino"
+    np.testing.assert_array_equal(result.labels.array, labels)

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+import torch
+from monai.inferers import sliding_window_inference
+
+from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.imaging.cropping import crop_pad, padded_to
+from napari_kidney_seg.inference.mirroring import mirrored
+from napari_kidney_seg.inference.sliding_window import WindowPlan, is_out_of_memory, stitch, window_spans
+from tests.inference.fakes import finished
+
+
+def position_dependent(windows):
+    """Two channels that depend on where in the window a voxel lies, so that weights and positions both show."""
+    ramp = torch.linspace(0, 1, windows.shape[-1]) + torch.linspace(0, 3, windows.shape[-3])[:, None, None]
+    return torch.cat([windows * ramp, windows + ramp], dim=1)
+
+
+@pytest.mark.parametrize("blending", ["constant", "gaussian"])
+@pytest.mark.parametrize("overlap", [(0.5, 0.5, 0.5), (0.25, 0.0, 0.6)])
+@pytest.mark.parametrize("shape", [(8, 12, 16), (21, 30, 17), (5, 30, 9), (3, 4, 5)])
+def test_stitched_windows_equal_those_of_monai(shape, overlap, blending):
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    window = (8, 12, 16)
+    plan = WindowPlan(window=window, overlap=overlap, blending=blending, batch=3)
+
+    padded = padded_to(shape, window)
+    _, stitched = finished(stitch(crop_pad(image, padded, -1.0), position_dependent, plan))
+    start = [-first for first in padded.start]
+    ours = stitched[(..., *(slice(a, a + n) for a, n in zip(start, shape, strict=True)))]
+
+    theirs = sliding_window_inference(
+        torch.from_numpy(image)[None, None], window, 2, position_dependent, overlap, blending, cval=-1.0
+    )[0].numpy()
+    np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_every_batch_is_reported_with_its_windows():
+    plan = WindowPlan(window=(4, 4, 4), batch=2)
+
+    steps, _ = finished(stitch(np.zeros((8, 4, 4), np.float32), lambda windows: windows, plan))
+
+    assert steps == [2, 1]
+
+
+def test_windows_cover_the_array_and_none_reaches_outside():
+    plan = WindowPlan(window=(4, 4, 4), overlap=(0.5, 0.5, 0.5))
+
+    starts = [span[0].start for span in window_spans((9, 4, 4), plan)]
+
+    assert starts == [0, 2, 4, 5]
+
+
+def test_failed_batch_is_repeated_with_half_as_many_windows():
+    sizes = []
+
+    def hungry(windows):
+        sizes.append(len(windows))
+        if len(windows) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return windows
+
+    image = np.random.default_rng(0).normal(size=(12, 4, 4)).astype(np.float32)
+    steps, result = finished(stitch(image, hungry, WindowPlan(window=(4, 4, 4), batch=4)))
+
+    assert sizes == [4, 2, 1, 1, 1, 1, 1]
+    assert [step.code for step in steps if isinstance(step, Notice)] == ["smaller_batch", "smaller_batch"]
+    np.testing.assert_allclose(result[0], image, atol=1e-6)
+
+
+def test_sums_move_to_main_memory_when_the_device_is_full():
+    # The device "meta" stands for a card: what lies there cannot be read, so the test fails unless the sums move.
+    failures = iter([True, False, False, False, False])
+
+    def hungry(windows):
+        if next(failures):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return windows
+
+    image = np.random.default_rng(0).normal(size=(12, 4, 4)).astype(np.float32)
+    steps, result = finished(stitch(image, hungry, WindowPlan(window=(4, 4, 4), overlap=(0, 0, 0), device="meta")))
+
+    assert [step.code for step in steps if isinstance(step, Notice)] == ["host_stitching"]
+    np.testing.assert_allclose(result[0], image, atol=1e-6)
+
+
+def test_other_errors_of_a_network_are_not_taken_for_lack_of_memory():
+    def broken(windows):
+        raise RuntimeError("shape mismatch")
+
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        finished(stitch(np.zeros((4, 4, 4), np.float32), broken, WindowPlan(window=(4, 4, 4), batch=2)))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("size mismatch"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_lack_of_memory_is_recognized_by_type_or_words(error, expected):
+    assert is_out_of_memory(error) is expected
+
+
+class TestMirroring:
+    def test_each_mirrored_prediction_counts_like_the_plain_one(self):
+        image = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
+        weights = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
+
+        result = mirrored(lambda windows: windows * weights, ((0,), (1, 2)))(image)
+
+        flipped_weights = [weights, weights.flip(2), weights.flip(3, 4)]
+        torch.testing.assert_close(result, image * sum(flipped_weights) / 3)
+
+    def test_without_mirrors_the_prediction_is_the_plain_one(self):
+        image = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
+
+        torch.testing.assert_close(mirrored(lambda windows: windows * 2, ())(image), image * 2)
