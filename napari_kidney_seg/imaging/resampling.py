@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from napari_kidney_seg.core.geometry import Geometry, Shape, Spacing
 
 
 @lru_cache(maxsize=64)
-def _linear_weights(size: int, new_size: int) -> NDArray[np.float32]:
+def _linear_weights(size: int, new_size: int) -> sparse.csr_array:
     """Return the (new_size, size) matrix of a triangle filter as wide as the coarser of the two grids."""
     scale = size / new_size
     width = max(1.0, scale)
@@ -22,9 +23,7 @@ def _linear_weights(size: int, new_size: int) -> NDArray[np.float32]:
     centers = np.clip(centers, 0, size - 1) if width == 1 else centers
     weights = np.clip(1 - np.abs(np.arange(size)[None] - centers[:, None]) / width, 0, None)
     weights /= weights.sum(axis=1, keepdims=True)
-    narrow: NDArray[np.float32] = weights.astype(np.float32)
-    narrow.setflags(write=False)
-    return narrow
+    return sparse.csr_array(weights.astype(np.float32))
 
 
 def resize(array: NDArray[Any], shape: Shape) -> NDArray[np.float32]:
@@ -56,16 +55,10 @@ def resize(array: NDArray[Any], shape: Shape) -> NDArray[np.float32]:
 
 
 def _resize_axis(array: NDArray[np.float32], axis: int, new_size: int) -> NDArray[np.float32]:
-    weights = _linear_weights(array.shape[axis], new_size)
-    result: NDArray[np.float32]
-    if axis == -1:
-        result = array @ weights.T
-    elif axis == -2:
-        result = np.matmul(weights, array)
-    else:
-        flat = array.reshape(*array.shape[:-2], -1)
-        result = np.matmul(weights, flat).reshape(*array.shape[:-3], new_size, *array.shape[-2:])
-    return result
+    front = np.moveaxis(array, axis, 0)
+    columns = front.reshape(front.shape[0], -1)
+    resized = _linear_weights(front.shape[0], new_size) @ columns
+    return np.moveaxis(resized.reshape(new_size, *front.shape[1:]), 0, axis)
 
 
 def resize_labels(labels: NDArray[Any], shape: Shape) -> NDArray[Any]:
