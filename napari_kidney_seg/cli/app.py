@@ -1,0 +1,170 @@
+"""The commands and their options. Bodies import what they run, so that ``--help`` stays quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from napari_kidney_seg.core.errors import KidneySegError
+
+DEFAULT_METHOD = "resunet-2.5d"  # of `methods.DEFAULT`, which a test compares; importing it here would cost time
+
+MethodOption = Annotated[str, typer.Option(help="A name that `methods` lists.")]
+PresetOption = Annotated[str, typer.Option(help="Sizes of the method: 'compact' or 'paper'.")]
+DeviceOption = Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
+
+
+class _Commands(TyperGroup):
+    """The commands; an error this package raises on purpose is shown as its message alone."""
+
+    # typer.Context is click's in older typer and typer's own copy of it in newer.
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KidneySegError as error:
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich would double the time to show it
+    help="Segment kidney, tumor and cyst on abdominal CT with published cascades. Not for diagnosis.",
+)
+
+
+@app.command()
+def segment(  # noqa: PLR0913 - one parameter per option
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Scans, folders of scans, DICOM folders.")],
+    *,
+    output: Annotated[Path, typer.Option(help="Folder of the masks, `<scan>_seg.nii.gz`, and their records.")],
+    method: MethodOption = DEFAULT_METHOD,
+    preset: PresetOption = "compact",
+    bundle: Annotated[Path | None, typer.Option(help="Weights; default: the newest known for method, preset.")] = None,
+    device: DeviceOption = "auto",
+    engine: Annotated[str, typer.Option(help="'auto', 'torch' or 'openvino'.")] = "auto",
+    series: Annotated[str | None, typer.Option(help="SeriesInstanceUID to read from a DICOM folder.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make masks again that are there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Segment scans; skip those that are done, go on after a failure, tell failures at the end."""
+    from napari_kidney_seg.cli.batch import Existing, open_model, plan_batch, run_batch
+    from napari_kidney_seg.cli.console import people_console
+    from napari_kidney_seg.inference.options import RunOptions
+
+    model = open_model(method, preset, bundle, RunOptions(device=device, engine=engine))
+    tasks = plan_batch(inputs, output, series)
+    existing = Existing.REPLACE if overwrite else Existing.KEEP
+    failures = run_batch(tasks, model, existing, people_console(as_json=as_json))
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    prediction: Annotated[Path, typer.Argument(help="A mask, or a folder of masks.")],
+    reference: Annotated[Path, typer.Argument(help="Its reference, or a folder of references (KiTS layouts too).")],
+    *,
+    csv: Annotated[Path | None, typer.Option(help="File to write, with the official KiTS columns.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score masks as the KiTS challenges do: Dice and surface Dice of kidney, masses and tumor."""
+    from napari_kidney_seg.cli.console import people_console
+    from napari_kidney_seg.cli.scoring import score
+
+    score(prediction, reference, csv, people_console(as_json=as_json))
+
+
+@app.command()
+def methods(*, as_json: JsonOption = False) -> None:
+    """List the published methods that can be run."""
+    from napari_kidney_seg.cli.catalog import show_methods
+    from napari_kidney_seg.cli.console import people_console
+
+    show_methods(people_console(as_json=as_json))
+
+
+@app.command()
+def models(*, as_json: JsonOption = False) -> None:
+    """List the trained weights on this computer: scores, training data, licence, hash."""
+    from napari_kidney_seg.cli.catalog import show_models
+    from napari_kidney_seg.cli.console import people_console
+
+    show_models(people_console(as_json=as_json))
+
+
+@app.command()
+def demo(
+    *,
+    output: Annotated[Path | None, typer.Option(help="Folder for mask, measurements and pictures.")] = None,
+    window: Annotated[bool | None, typer.Option(help="Open napari; default: where there is a display.")] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Segment the sample scan: in a window, or into files with --output or where there is no display."""
+    from napari_kidney_seg.cli.console import people_console
+    from napari_kidney_seg.cli.demo import DEFAULT_FOLDER, has_display, show_demo_window, write_demo
+
+    is_shown = has_display() if window is None else window
+    folder = output if output or is_shown else DEFAULT_FOLDER
+    if folder:
+        write_demo(folder, device, people_console(as_json=False))
+    if is_shown:
+        show_demo_window(folder)
+
+
+@app.command()
+def doctor(*, as_json: JsonOption = False) -> None:
+    """Check this computer and installation, and say the exact fix of what is wrong."""
+    from napari_kidney_seg.cli.console import people_console
+    from napari_kidney_seg.cli.doctor import show_checks
+
+    if not show_checks(people_console(as_json=as_json)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(  # noqa: PLR0913 - one parameter per option
+    method: Annotated[str, typer.Argument(help="A name that `methods` lists.")],
+    stage: Annotated[str, typer.Argument(help="One of its stages.")],
+    *,
+    data: Annotated[Path, typer.Option(help="Labeled cases: KiTS, nnU-Net, or NAME.nii.gz with NAME_seg.nii.gz.")],
+    output: Annotated[Path | None, typer.Option(help="Run folder; default: runs/METHOD/STAGE.")] = None,
+    preset: PresetOption = "compact",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: those of the method's recipe.")] = None,
+    device: Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda' or 'mps'.")] = "auto",
+    init: Annotated[Path | None, typer.Option(help="Bundle whose weights to start from.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
+) -> None:
+    """Train one stage of a method."""
+    from napari_kidney_seg.cli.console import people_console
+    from napari_kidney_seg.cli.training import TrainingRequest, train_stage
+
+    folder = output or Path("runs") / method / stage
+    request = TrainingRequest(method=method, stage=stage, preset=preset, data=data, output=folder, epochs=epochs)
+    train_stage(request, people_console(as_json=False), device=device, init=init, resume=resume)
+
+
+@app.command()
+def bundle(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN_FOLDER", help="Run folders that `train` made.")],
+    *,
+    output: Annotated[Path, typer.Option(help="File to write, .safetensors.")],
+    card: Annotated[Path, typer.Option(help="JSON with training_data, licence, and optionally scores and limits.")],
+) -> None:
+    """Put the best weights of trained stages into one file with its card."""
+    from napari_kidney_seg.cli.training import bundle_stages
+
+    made = bundle_stages(tuple(runs), output, card)
+    typer.echo(f"Wrote {made}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

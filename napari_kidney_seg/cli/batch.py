@@ -1,0 +1,211 @@
+"""Segmenting scans one after the other: what is done is skipped, a failure does not stop the rest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from hashlib import file_digest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from napari_kidney_seg.cli.console import follow, print_record
+from napari_kidney_seg.cli.scans import find_scans, mask_names
+from napari_kidney_seg.core.errors import KidneySegError, UnreadableImageError, UnwritableImageError
+from napari_kidney_seg.core.events import Event, Notice, Progress
+from napari_kidney_seg.core.method import Method
+from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade
+from napari_kidney_seg.inference.options import RunOptions
+from napari_kidney_seg.io.bundle import Bundle, find_bundle, load_bundle
+from napari_kidney_seg.io.images import read_volume, write_labels
+from napari_kidney_seg.io.sidecar import RunRecord, installed_versions, read_sidecar, write_sidecar
+from napari_kidney_seg.methods import get_method
+
+if TYPE_CHECKING:
+    from napari_kidney_seg.core.volume import Volume
+
+logger = logging.getLogger(__name__)
+# What reading, running and writing one scan may raise; of the rest, the next scan would fail too.
+SCAN_ERRORS = (KidneySegError, OSError, MemoryError, RuntimeError, ValueError)
+
+
+class Existing(Enum):
+    """What happens to a mask that is there already."""
+
+    KEEP = "keep"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What segments: a method at a preset, its weights, and how they are run."""
+
+    method: Method
+    bundle: Bundle
+    options: RunOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanTask:
+    """A scan and where its mask goes.
+
+    Attributes
+    ----------
+    scan : file, or folder of a DICOM series
+    mask : Path
+    series : SeriesInstanceUID of a DICOM folder, or None
+    """
+
+    scan: Path
+    mask: Path
+    series: str | None = None
+
+
+def open_model(method: str, preset: str, bundle: Path | None, options: RunOptions) -> Model:
+    """Return the method with its weights checked against it; without `bundle` the newest known.
+
+    Raises
+    ------
+    UnknownMethodError
+        When there is no such method or preset.
+    BundleError
+        When there are no weights for it, or they do not fit.
+    """
+    chosen = get_method(method, preset)
+    return Model(method=chosen, bundle=load_bundle(bundle or find_bundle(method, preset), chosen), options=options)
+
+
+def plan_batch(inputs: Sequence[Path], output: Path, series: str | None = None) -> tuple[ScanTask, ...]:
+    """Return the scans in `inputs` with their masks in `output`, all of different names.
+
+    Raises
+    ------
+    UnreadableImageError
+        When a path does not exist or none holds a scan.
+    """
+    scans = find_scans(inputs, output)
+    names = mask_names(scans)
+    return tuple(
+        ScanTask(scan=scan, mask=output / f"{name}_seg.nii.gz", series=series)
+        for scan, name in zip(scans, names, strict=True)
+    )
+
+
+def segment_case(task: ScanTask, model: Model) -> Generator[Event, None, Path]:
+    """Read a scan, segment it, write its mask and record; yield events, return the path of the mask.
+
+    Raises
+    ------
+    UnreadableImageError
+        When the file is no CT scan.
+    InsufficientMemoryError
+        When the networks do not fit into memory.
+    UnwritableImageError
+        When the mask cannot be written.
+    """
+    started = _now()
+    yield Progress(stage="read", done=0, total=1, fraction=0.0)
+    volume = read_volume(task.scan, series=task.series)
+    yield from (Notice(code="scan", text=note, level="info") for note in volume.notes)
+    result = yield from run_cascade(volume, model.method, model.bundle, options=model.options)
+    task.mask.parent.mkdir(parents=True, exist_ok=True)
+    write_labels(result.labels, task.mask, like=volume.source)
+    write_sidecar(task.mask, _record(volume, model, result, started))
+    return task.mask
+
+
+def is_done(task: ScanTask, model: Model) -> bool:
+    """Return whether the mask is there and its record says it came from this scan, method and bundle."""
+    try:
+        record = read_sidecar(task.mask)
+    except UnreadableImageError:
+        return False
+    made_by = (record.method, record.preset, record.bundle_sha256)
+    wanted = (model.method.name, model.method.preset, model.bundle.sha256)
+    return task.mask.is_file() and made_by == wanted and _is_same_scan(task.scan, record)
+
+
+def run_batch(tasks: Sequence[ScanTask], model: Model, existing: Existing, console: Console) -> tuple[ScanTask, ...]:
+    """Segment the scans, print each outcome, and return those that failed."""
+    failed: dict[ScanTask, str] = {}
+    for number, task in enumerate(tasks, start=1):
+        title = f"[{number}/{len(tasks)}] {task.mask.name}"
+        try:
+            _run_one(task, model, existing, title, console)
+        except SCAN_ERRORS as error:
+            logger.debug("segmenting %s failed", task.scan, exc_info=True)
+            failed[task] = str(error) or repr(error)
+            print_record(console, {"scan": str(task.scan), "status": "failed", "error": failed[task]})
+            console.print(f"{escape(title)}: failed", style="red")
+    _print_summary(tasks, failed, console)
+    return tuple(failed)
+
+
+def _run_one(task: ScanTask, model: Model, existing: Existing, title: str, console: Console) -> None:
+    status = "skipped" if existing is Existing.KEEP and is_done(task, model) else "done"
+    if status == "done":
+        _check_free(task, existing)
+        follow(segment_case(task, model), title, console)
+    record = read_sidecar(task.mask)
+    print_record(console, {"scan": str(task.scan), "status": status, "mask": str(task.mask), **_facts(record)})
+    volumes = ", ".join(f"{name} {volume:.1f} ml" for name, volume in record.volumes_ml.items())
+    console.print(escape(f"{title}: {volumes}" + (" (was there already)" if status == "skipped" else "")))
+
+
+def _check_free(task: ScanTask, existing: Existing) -> None:
+    """Refuse to replace a mask that came from another scan or model, or from a person."""
+    if existing is Existing.KEEP and task.mask.exists():
+        raise UnwritableImageError(
+            f"{str(task.mask)!r} is there and was not made from {str(task.scan)!r} by this method and bundle. "
+            "Choose another --output, or replace it with --overwrite."
+        )
+
+
+def _facts(record: RunRecord) -> dict[str, Any]:
+    return {
+        "volumes_ml": dict(record.volumes_ml),
+        "seconds": dict(record.seconds),
+        "notices": [{"code": notice.code, "text": notice.text} for notice in record.notices],
+    }
+
+
+def _print_summary(tasks: Sequence[ScanTask], failed: dict[ScanTask, str], console: Console) -> None:
+    console.print(f"{len(tasks) - len(failed)} of {len(tasks)} scans are segmented.")
+    for task, message in failed.items():
+        console.print(f"Failed: {escape(str(task.scan))}: {escape(message)}", style="red")
+
+
+def _record(volume: Volume, model: Model, result: CascadeResult, started: str) -> RunRecord:
+    source, schema = volume.source, result.labels.schema
+    return RunRecord(
+        source=str(source.path) if source else volume.name,
+        source_sha256=source.sha256 if source else "",
+        method=model.method.name,
+        preset=model.method.preset,
+        bundle_sha256=model.bundle.sha256,
+        engine=result.engine,
+        device=result.device,
+        versions=installed_versions(),
+        started=started,
+        finished=_now(),
+        seconds=dict(result.seconds),
+        volumes_ml={name: round(result.labels.volume_ml(name), 3) for name in schema.names.values()},
+        notices=result.notices,
+    )
+
+
+def _is_same_scan(scan: Path, record: RunRecord) -> bool:
+    """Return whether `record` is about `scan`: a file by its hash, a DICOM folder by its path."""
+    if not record.source_sha256 or scan.is_dir():
+        return Path(record.source).resolve() == scan.resolve()
+    with scan.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest() == record.source_sha256
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

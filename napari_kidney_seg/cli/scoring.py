@@ -1,0 +1,53 @@
+"""Scores of masks against references, as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from napari_kidney_seg.cli.console import follow, print_record
+from napari_kidney_seg.evaluation.pairing import pair
+from napari_kidney_seg.evaluation.table import COLUMNS, Table, evaluate_pairing, write_csv
+
+
+def score(prediction: Path, reference: Path, csv: Path | None, console: Console) -> Table:
+    """Evaluate a mask or a folder of masks; print the scores, write them to `csv`, return them.
+
+    Raises
+    ------
+    DatasetError
+        When nothing pairs.
+    GeometryMismatchError
+        When a prediction does not lie on its reference's grid.
+    """
+    table = follow(evaluate_pairing(pair(prediction, reference)), "evaluate", console)
+    console.print(_pretty(table))
+    console.print(f"KiTS19 composite (mean Dice of kidney with masses and of tumor): {table.mean.kits19_composite:.4f}")
+    for path in table.unpaired:
+        console.print(f"No partner, not scored: {escape(str(path))}", style="yellow")
+    if csv is not None:
+        write_csv(table, csv)
+        console.print(f"Wrote {escape(str(csv))}")
+    print_record(console, _record(table))
+    return table
+
+
+def _pretty(table: Table) -> RichTable:
+    pretty = RichTable(*COLUMNS)
+    for name, *scores in table.rows:
+        style = "bold" if name == table.mean.name else None
+        pretty.add_row(escape(str(name)), *(f"{value:.4f}" for value in scores), style=style)
+    return pretty
+
+
+def _record(table: Table) -> dict[str, object]:
+    *cases, mean = (dict(zip(COLUMNS, row, strict=True)) for row in table.rows)
+    return {
+        "cases": cases,
+        "mean": mean,
+        "kits19_composite": table.mean.kits19_composite,
+        "unpaired": [str(path) for path in table.unpaired],
+    }

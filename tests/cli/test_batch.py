@@ -1,0 +1,145 @@
+"""Segmenting many scans: right masks, resumed batches, failures told at the end."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from napari_kidney_seg.cli.batch import ScanTask, open_model, segment_case
+from napari_kidney_seg.core.errors import BundleError
+from napari_kidney_seg.core.events import Progress, StageDone
+from napari_kidney_seg.inference.options import RunOptions
+from napari_kidney_seg.io.images import read_labels
+from napari_kidney_seg.io.sidecar import read_sidecar
+from tests.inference.fakes import finished
+
+TORCH = ("--engine", "torch", "--device", "cpu", "--method", "oracle")
+
+
+@pytest.fixture
+def two_scans(scan, write_scan, tmp_path):
+    """A folder with the same scan under two names."""
+    first = write_scan(scan, tmp_path / "in" / "a.nii.gz")
+    shutil.copy(first, tmp_path / "in" / "b.nii.gz")
+    return tmp_path / "in"
+
+
+def statuses(outcome):
+    return [record["status"] for record in outcome.records]
+
+
+def test_a_scan_gives_its_mask_on_its_grid_with_a_record(bundle, scan, labels, write_scan, tmp_path, call):
+    path = write_scan(scan, tmp_path / "ct.nii.gz")
+
+    outcome = call("segment", path, "--output", tmp_path / "out", *TORCH)
+
+    mask = read_labels(tmp_path / "out" / "ct_seg.nii.gz")
+    record = read_sidecar(tmp_path / "out" / "ct_seg.nii.gz")
+    assert outcome.code == 0
+    np.testing.assert_array_equal(mask.array, labels)
+    assert mask.geometry.is_close(scan.geometry)
+    assert (record.source, record.method, record.preset, record.engine) == (str(path), "oracle", "compact", "torch")
+    assert record.volumes_ml["tumor"] == pytest.approx(4 * 4 * 5 * 2 * 1.5 * 1.5 / 1000)
+
+
+def test_the_events_of_one_case_start_with_reading_and_end_with_fusing(bundle, scan, write_scan, tmp_path):
+    task = ScanTask(scan=write_scan(scan, tmp_path / "ct.nii.gz"), mask=tmp_path / "out" / "ct_seg.nii.gz")
+    model = open_model("oracle", "compact", None, RunOptions(device="cpu", engine="torch"))
+
+    events, mask = finished(segment_case(task, model))
+
+    assert mask == task.mask
+    assert events[0] == Progress(stage="read", done=0, total=1, fraction=0.0)
+    assert [event.stage for event in events if isinstance(event, StageDone)] == ["kidney", "lesion"]
+    assert events[-1] == Progress(stage="fuse", done=1, total=1, fraction=1.0)
+
+
+def test_a_second_run_skips_what_is_done(bundle, two_scans, tmp_path, call):
+    arguments = ("segment", two_scans, "--output", tmp_path / "out", *TORCH, "--json")
+    first = call(*arguments)
+    (tmp_path / "out" / "b_seg.nii.gz").unlink()
+
+    second = call(*arguments)
+
+    assert statuses(first) == ["done", "done"]
+    assert statuses(second) == ["skipped", "done"]
+    assert second.records[0]["volumes_ml"] == first.records[0]["volumes_ml"]
+
+
+def test_overwrite_makes_every_mask_again(bundle, two_scans, tmp_path, call):
+    arguments = ("segment", two_scans, "--output", tmp_path / "out", *TORCH, "--json")
+    call(*arguments)
+
+    assert statuses(call(*arguments, "--overwrite")) == ["done", "done"]
+
+
+def test_a_mask_of_another_scan_is_not_replaced_unasked(bundle, scan, write_scan, two_scans, tmp_path, call):
+    arguments = ("segment", two_scans, "--output", tmp_path / "out", *TORCH, "--json")
+    call(*arguments)
+    write_scan(scan.with_array(scan.array + 1), two_scans / "a.nii.gz")
+    before = (tmp_path / "out" / "a_seg.nii.gz").read_bytes()
+
+    outcome = call(*arguments)
+
+    assert outcome.code == 1
+    assert statuses(outcome) == ["failed", "skipped"]
+    assert "replace it with --overwrite" in outcome.records[0]["error"]
+    assert (tmp_path / "out" / "a_seg.nii.gz").read_bytes() == before
+
+
+def test_a_batch_goes_on_after_a_damaged_scan_and_tells_it_at_the_end(bundle, two_scans, tmp_path, call):
+    (two_scans / "a.nii.gz").write_bytes(b"no image")
+
+    outcome = call("segment", two_scans, "--output", tmp_path / "out", *TORCH)
+
+    assert outcome.code == 1
+    assert (tmp_path / "out" / "b_seg.nii.gz").is_file()
+    assert not (tmp_path / "out" / "a_seg.nii.gz").exists()
+    assert "1 of 2 scans are segmented." in outcome.out
+    assert "a.nii.gz" in outcome.out.split("1 of 2 scans are segmented.")[1]
+    assert "Traceback" not in outcome.out + outcome.err
+
+
+def test_scans_of_one_name_in_different_folders_get_masks_of_their_own(bundle, scan, write_scan, tmp_path, call):
+    write_scan(scan, tmp_path / "in" / "p1" / "ct.nii.gz")
+    write_scan(scan, tmp_path / "in" / "p2" / "ct.nii.gz")
+
+    call("segment", tmp_path / "in", "--output", tmp_path / "out", *TORCH)
+
+    masks = sorted(path.name for path in (tmp_path / "out").glob("*.nii.gz"))
+    assert masks == ["p1_ct_seg.nii.gz", "p2_ct_seg.nii.gz"]
+
+
+def test_an_empty_result_is_a_result_with_a_notice(bundle, scan, write_scan, tmp_path, call):
+    path = write_scan(scan.with_array(np.minimum(scan.array, 0)), tmp_path / "ct.nii.gz")
+
+    outcome = call("segment", path, "--output", tmp_path / "out", *TORCH, "--json")
+
+    assert outcome.code == 0
+    assert "no_kidney" in [notice["code"] for notice in outcome.records[0]["notices"]]
+    assert not read_labels(tmp_path / "out" / "ct_seg.nii.gz").array.any()
+
+
+def test_the_series_is_handed_to_the_reader(bundle, scan, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("napari_kidney_seg.cli.batch.read_volume", lambda path, *, series: asked.append(series) or scan)
+    task = ScanTask(scan=tmp_path, mask=tmp_path / "out" / "ct_seg.nii.gz", series="1.2.3")
+    model = open_model("oracle", "compact", None, RunOptions(device="cpu", engine="torch"))
+
+    finished(segment_case(task, model))
+
+    assert asked == ["1.2.3"]
+
+
+def test_a_bundle_of_another_method_is_refused_before_any_scan_is_read(bundle, tmp_path, call):
+    outcome = call("segment", tmp_path, "--output", tmp_path / "out", "--bundle", tmp_path / "gone.safetensors", *TORCH)
+
+    assert outcome.code == 1
+    assert "No bundle at" in outcome.err
+
+
+def test_a_method_without_weights_says_where_to_put_them(models, registered):
+    with pytest.raises(BundleError, match="No bundle for method 'oracle'"):
+        open_model("oracle", "compact", None, RunOptions())
