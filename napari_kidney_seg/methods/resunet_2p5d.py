@@ -274,5 +274,6 @@ METHOD = Method(
     ),
     stages=(COARSE, KIDNEY, LESION),
     fuse=fuse,
+    fuses=("kidney", "lesion"),
     presets={"paper": _paper, "compact": _compact, "smoke": _smoke},
 )

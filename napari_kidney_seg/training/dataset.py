@@ -1,4 +1,4 @@
-"""Cases for training: KiTS folders or folders of image and mask pairs, read once and kept ready on disk."""
+"""Cases for training: KiTS folders, folders of image and mask pairs, or a stream of phantoms; kept ready on disk."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.geometry import Geometry
-from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.io.images import read_labels, read_volume
+from napari_kidney_seg.phantom.analytic import analytic_labels
+from napari_kidney_seg.phantom.render import render_phantom
 
 # Reference masks of KiTS23 and KiTS19, then of KiTS21 (the majority vote is the reference).
 KITS_MASKS = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")
 KITS_FOLDERS = (".", "data", "dataset", "kits21/data")
 GEOMETRY_TOLERANCE_MM = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaseFiles:
-    """The two files of a case."""
-
-    name: str
-    image: Path
-    mask: Path
+PHANTOMS = "phantoms"
+MOST_LESIONS = 2  # tumors, and cysts, in an analytic phantom
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,18 +44,99 @@ class Case:
     labels: NDArray[np.uint8]
 
 
+class CaseSource(Protocol):
+    """Where a case comes from: files, or a phantom that is rendered."""
+
+    @property
+    def name(self) -> str:
+        """Name of the case."""
+
+    @property
+    def key(self) -> str:
+        """What tells this case from others of the same name in a cache."""
+
+    def read(self) -> Case:
+        """Return the case, canonical."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseFiles:
+    """A case of an image and a mask file."""
+
+    name: str
+    image: Path
+    mask: Path
+
+    @property
+    def key(self) -> str:
+        """Where the image lies."""
+        return str(self.image.resolve())
+
+    def read(self) -> Case:
+        """Return the case, canonical.
+
+        Raises
+        ------
+        DatasetError
+            When image and mask do not share a grid.
+        """
+        scan, labels = read_volume(self.image), read_labels(self.mask)
+        if not scan.geometry.is_close(labels.geometry, GEOMETRY_TOLERANCE_MM):
+            raise DatasetError(
+                f"Case {self.name!r}: the image has shape {scan.geometry.shape} and spacing {scan.spacing} mm, the mask "
+                f"{labels.geometry.shape} and {labels.spacing} mm, or they lie apart. Resample one onto the other's grid."
+            )
+        return Case(name=self.name, scan=scan, labels=labels.array.astype(np.uint8, copy=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhantomCase:
+    """A case that is rendered from its seed around analytic kidneys, or around a label map.
+
+    Attributes
+    ----------
+    seed : int
+    label_map : file or None
+        A KiTS mask to render around; None draws the kidneys too.
+    """
+
+    seed: int
+    label_map: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """``phantom_`` and the seed."""
+        return f"phantom_{self.seed:05d}"
+
+    @property
+    def key(self) -> str:
+        """What it is rendered around."""
+        return str(self.label_map)
+
+    def read(self) -> Case:
+        """Return the case, rendered."""
+        scan, labels = render_phantom(self._label_map(), self.seed)
+        return Case(name=self.name, scan=scan, labels=labels.array)
+
+    def _label_map(self) -> LabelVolume:
+        if self.label_map is not None:
+            return read_labels(self.label_map)
+        tumors, cysts = np.random.default_rng(self.seed).integers(0, MOST_LESIONS + 1, 2)
+        return analytic_labels(self.seed, tumors=int(tumors), cysts=int(cysts))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Cases on disk.
 
     Attributes
     ----------
-    cases : tuple of CaseFiles
+    cases : tuple of CaseSource
     cache : folder or None
         Where cases are kept canonical and uncompressed, to be memory-mapped; None reads the files each time.
     """
 
-    cases: tuple[CaseFiles, ...]
+    cases: tuple[CaseSource, ...]
     cache: Path | None = None
 
     def __len__(self) -> int:
@@ -83,31 +160,14 @@ class Dataset:
         DatasetError
             When its image and mask do not share a grid.
         """
-        files = self.cases[index]
+        case = self.cases[index]
         if self.cache is None:
-            return read_case(files)
-        key = hashlib.sha1(str(files.image.resolve()).encode(), usedforsecurity=False).hexdigest()[:8]
-        folder = self.cache / f"{files.name}-{key}"
+            return case.read()
+        key = hashlib.sha1(case.key.encode(), usedforsecurity=False).hexdigest()[:8]
+        folder = self.cache / f"{case.name}-{key}"
         if not (folder / "geometry.json").is_file():
-            _keep(read_case(files), folder)
-        return _recall(files.name, folder)
-
-
-def read_case(files: CaseFiles) -> Case:
-    """Return the case in `files`, canonical.
-
-    Raises
-    ------
-    DatasetError
-        When image and mask do not share a grid.
-    """
-    scan, labels = read_volume(files.image), read_labels(files.mask)
-    if not scan.geometry.is_close(labels.geometry, GEOMETRY_TOLERANCE_MM):
-        raise DatasetError(
-            f"Case {files.name!r}: the image has shape {scan.geometry.shape} and spacing {scan.spacing} mm, the mask "
-            f"{labels.geometry.shape} and {labels.spacing} mm, or they lie apart. Resample one onto the other's grid."
-        )
-    return Case(name=files.name, scan=scan, labels=labels.array.astype(np.uint8, copy=False))
+            _keep(case.read(), folder)
+        return _recall(case.name, folder)
 
 
 def _keep(case: Case, folder: Path) -> None:
@@ -124,8 +184,18 @@ def _recall(name: str, folder: Path) -> Case:
     return Case(name=name, scan=scan, labels=np.load(folder / "labels.npy", mmap_mode="r"))
 
 
+def phantom_stream(count: int, seed: int = 0, label_maps: tuple[Path, ...] = (), cache: Path | None = None) -> Dataset:
+    """Return `count` phantoms with seeds from `seed` on, around `label_maps` in turn, or analytic without any.
+
+    Each is rendered when it is first asked for.
+    """
+    around = [label_maps[number % len(label_maps)] if label_maps else None for number in range(count)]
+    cases = tuple(PhantomCase(seed=seed + number, label_map=path) for number, path in enumerate(around))
+    return Dataset(cases=cases, cache=cache)
+
+
 def open_dataset(folder: str | Path, cache: Path | None = None) -> Dataset:
-    """Return the cases found in `folder`.
+    """Return the cases found in `folder`; ``phantoms:200`` instead of a folder is a stream of 200 analytic phantoms.
 
     Known layouts: KiTS19/21/23 (``[data|dataset]/case_00000/imaging.nii.gz`` beside its segmentation), nnU-Net
     (``imagesTr`` and ``labelsTr``), and pairs ``NAME.nii.gz`` and ``NAME_seg.nii.gz`` in one folder.
@@ -135,6 +205,9 @@ def open_dataset(folder: str | Path, cache: Path | None = None) -> Dataset:
     DatasetError
         When no case is found.
     """
+    kind, _, count = str(folder).partition(":")
+    if kind == PHANTOMS and count.isdecimal():
+        return phantom_stream(int(count), cache=cache)
     root = Path(folder)
     for layout in (_kits_cases, _nnunet_cases, _paired_cases):
         cases = layout(root)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.errors import DatasetError
-from napari_kidney_seg.training.dataset import open_dataset
+from napari_kidney_seg.training.dataset import open_dataset, phantom_stream
 from tests.training.conftest import KITS_AFFINE, labelled_arrays
 
 
@@ -71,3 +71,15 @@ def test_the_split_is_a_partition_that_depends_on_the_seed_alone(dataset):
     assert len(validation) == 1
     assert {c.name for c in training.cases} | {c.name for c in validation.cases} == {c.name for c in dataset.cases}
     assert dataset.split(0.34, seed=5)[1] == validation
+
+
+def test_a_phantom_stream_renders_each_seed_once_and_the_same(tmp_path):
+    stream = open_dataset("phantoms:3", cache=tmp_path)
+
+    first = stream.load(1)
+    again = phantom_stream(3).load(1)
+
+    assert [case.name for case in stream.cases] == ["phantom_00000", "phantom_00001", "phantom_00002"]
+    np.testing.assert_array_equal(first.scan.array, again.scan.array)
+    np.testing.assert_array_equal(first.labels, again.labels)
+    assert 1 in first.labels

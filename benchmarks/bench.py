@@ -1,0 +1,131 @@
+"""Seconds, memory and arithmetic of one segmentation on a CPU, step by step: ``make bench``.
+
+The scan is the largest real CT of ``../shared/data`` (or the one given, or else the sample scan). The share of the
+machine's arithmetic that each network reaches is measured against a large float32 matrix multiplication in the same
+run. Engines are compared by the Dice of their masks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from napari_kidney_seg.core.events import Progress
+from napari_kidney_seg.core.method import Method, Stage
+from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade
+from napari_kidney_seg.inference.options import RunOptions
+from napari_kidney_seg.io.bundle import Bundle, find_bundle, load_bundle
+from napari_kidney_seg.io.images import read_volume, write_labels
+from napari_kidney_seg.methods import DEFAULT, get_method
+from napari_kidney_seg.phantom.render import sample_scan
+
+REAL_SCANS = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
+MATRIX = 4096
+BASELINE_MB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """One measured segmentation."""
+
+    result: CascadeResult
+    seconds: float
+    windows: dict[str, int]
+
+
+def largest_scan() -> Path | None:
+    """Return the real scan with the largest file, or None without the development data."""
+    scans = [path for path in REAL_SCANS.glob("*.nii.gz") if not path.name.endswith(("_seg.nii.gz", "_lesion.nii.gz"))]
+    return max(scans, key=lambda path: path.stat().st_size, default=None)
+
+
+def measured(scan: Volume, method: Method, bundle: Bundle, engine: str) -> Run:
+    """Segment `scan`, counting windows per stage."""
+    windows: dict[str, int] = {}
+    started = time.perf_counter()
+    run = run_cascade(scan, method, bundle, options=RunOptions(device="cpu", engine=engine))
+    while True:
+        try:
+            event = next(run)
+        except StopIteration as finished:
+            return Run(result=finished.value, seconds=time.perf_counter() - started, windows=windows)
+        if isinstance(event, Progress) and event.stage in {stage.name for stage in method.stages}:
+            windows[event.stage] = event.total
+
+
+def matrix_rate() -> float:
+    """Return the float32 multiply-add rate of a large matrix product, FLOP/s."""
+    first, second = torch.randn(MATRIX, MATRIX), torch.randn(MATRIX, MATRIX)
+    torch.mm(first, second)
+    started = time.perf_counter()
+    for _ in range(3):
+        torch.mm(first, second)
+    return 3 * 2 * MATRIX**3 / (time.perf_counter() - started)
+
+
+def stage_flop(stage: Stage, windows: int) -> float:
+    """Return the arithmetic of `stage` for `windows`, mirrored ones included, FLOP."""
+    network = stage.network(**stage.network_args).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 1, *stage.window))
+    return counter.get_total_flops() * windows * (1 + len(stage.mirrors))
+
+
+def dice(first: LabelVolume, second: LabelVolume) -> float:
+    """Return the Dice of two masks' foreground."""
+    one, other = first.array > 0, second.array > 0
+    return 2 * np.count_nonzero(one & other) / max(1, np.count_nonzero(one) + np.count_nonzero(other))
+
+
+def report(run: Run, method: Method, outside: dict[str, float], rate: float) -> None:
+    """Print the table of one run; `outside` are the seconds of reading and writing."""
+    seconds = dict(run.result.seconds)
+    total = run.seconds + sum(outside.values())
+    networks = sum(seconds[stage.name] for stage in method.stages)
+    print(f"\nengine {run.result.engine}, whole run {total:.1f} s, outside the networks {(1 - networks / total):.0%}")
+    for step, value in (outside | seconds).items():
+        print(f"  {step:10s} {value:7.2f} s")
+    for stage in method.stages:
+        flop = stage_flop(stage, run.windows[stage.name])
+        share = flop / seconds[stage.name] / rate
+        print(
+            f"  {stage.name:10s} {run.windows[stage.name]:3d} windows, {flop / 1e12:5.2f} TFLOP, {share:.0%} of the rate"
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scan", type=Path, nargs="?", default=largest_scan())
+    parser.add_argument("--bundle", type=Path, default=None)
+    arguments = parser.parse_args()
+    method = get_method(DEFAULT, "compact")
+    bundle = load_bundle(arguments.bundle or find_bundle(DEFAULT, "compact"), method)
+    started = time.perf_counter()
+    scan = read_volume(arguments.scan) if arguments.scan else sample_scan()[0]
+    outside = {"read": time.perf_counter() - started}
+    rate = matrix_rate()
+    print(f"{scan.name}: {scan.geometry.shape} voxels, {torch.get_num_threads()} threads, {rate / 1e9:.0f} GFLOP/s")
+    runs = [measured(scan, method, bundle, engine) for engine in ("auto", "torch")]
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        write_labels(runs[0].result.labels, Path(folder) / "mask.nii.gz")
+        outside["write"] = time.perf_counter() - started
+    for run in runs:
+        report(run, method, outside, rate)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\npeak memory {peak:.0f} MB ({BASELINE_MB:.0f} MB of it the imported libraries)")
+    print(f"Dice of both engines' foreground {dice(runs[0].result.labels, runs[1].result.labels):.4f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The figures of a bundled model: 24 held-out phantoms, and the labelled real scans of ``../shared/data``.
+
+``python -m benchmarks.bundled_model PHANTOMS [--bundle FILE] [--output scores.json]`` where PHANTOMS is the folder that
+``python -m benchmarks.heldout_phantoms PHANTOMS`` wrote. Prints a table for people and writes JSON for the card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_kidney_seg.core.method import Method
+from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.evaluation.scores import evaluate_case
+from napari_kidney_seg.inference.cascade import run_cascade
+from napari_kidney_seg.io.bundle import Bundle, find_bundle, load_bundle
+from napari_kidney_seg.io.images import read_labels, read_volume
+from napari_kidney_seg.methods import DEFAULT, get_method
+from napari_kidney_seg.training.dataset import open_dataset
+
+REAL_SCANS = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
+VALIDATION_SCANS = ("ircad01_pv", "cptac_C3L-00189_pv", "acrin_flt001_nc")
+TRAINING_NEGATIVE = "deeplesion_000002_03"  # shows no kidney
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One scan's figures: Dice of the hierarchical classes, volumes in ml, seconds."""
+
+    name: str
+    kidney: float
+    masses: float
+    tumor: float
+    kidney_ml: float
+    tumor_ml: float
+    cyst_ml: float
+    seconds: float
+
+
+def segment(scan: Volume, method: Method, bundle: Bundle) -> LabelVolume:
+    """Return the mask of `scan`."""
+    run = run_cascade(scan, method, bundle)
+    while True:
+        try:
+            next(run)
+        except StopIteration as finished:
+            labels: LabelVolume = finished.value.labels
+            return labels
+
+
+def scored(scan: Volume, reference: LabelVolume, method: Method, bundle: Bundle) -> tuple[Score, LabelVolume]:
+    """Segment `scan` and compare with `reference`."""
+    started = time.perf_counter()
+    labels = segment(scan, method, bundle)
+    seconds = time.perf_counter() - started
+    scores = evaluate_case(labels, reference, scan.name)
+    score = Score(
+        name=scan.name,
+        kidney=scores.dice["kidney"],
+        masses=scores.dice["masses"],
+        tumor=scores.dice["tumor"],
+        seconds=seconds,
+        **{f"{name}_ml": labels.volume_ml(name) for name in ("kidney", "tumor", "cyst")},
+    )
+    print(score, flush=True)
+    return score, labels
+
+
+def on_phantoms(folder: Path, method: Method, bundle: Bundle) -> dict[str, float]:
+    """Return the mean Dice over the held-out phantoms."""
+    scores = []
+    for files in open_dataset(folder).cases:
+        case = files.read()
+        reference = LabelVolume(array=case.labels, geometry=case.scan.geometry, name=case.name)
+        scores.append(scored(case.scan, reference, method, bundle)[0])
+    return {name: float(np.mean([getattr(s, name) for s in scores])) for name in ("kidney", "masses", "tumor")}
+
+
+def on_real_scans(method: Method, bundle: Bundle) -> dict[str, dict[str, float]]:
+    """Return the figures of each labelled real scan; lesions where there is none are false positives, ml."""
+    found = {}
+    for name in VALIDATION_SCANS:
+        scan, reference = read_volume(REAL_SCANS / f"{name}.nii.gz"), read_labels(REAL_SCANS / f"{name}_seg.nii.gz")
+        score, labels = scored(scan, reference, method, bundle)
+        cyst = reference.array == 3
+        hit = float(np.count_nonzero(np.isin(labels.array, (2, 3)) & cyst)) * reference.geometry.voxel_ml
+        found[name] = {
+            "kidney": score.kidney,
+            "lesion_ml": score.tumor_ml + score.cyst_ml,
+            "cyst_reference_ml": reference.volume_ml("cyst"),
+            "cyst_found_as_cyst_ml": float(np.count_nonzero((labels.array == 3) & cyst)) * reference.geometry.voxel_ml,
+            "cyst_found_as_lesion_ml": hit,
+        }
+    negative = segment(read_volume(REAL_SCANS / f"{TRAINING_NEGATIVE}.nii.gz"), method, bundle)
+    found[TRAINING_NEGATIVE] = {"false_foreground_ml": float((negative.array > 0).sum()) * negative.geometry.voxel_ml}
+    return found
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("phantoms", type=Path, nargs="?")
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    method = get_method(DEFAULT, "compact")
+    bundle = load_bundle(arguments.bundle or find_bundle(DEFAULT, "compact"), method)
+    scores: dict[str, object] = {}
+    if REAL_SCANS.is_dir():
+        scores["real scans"] = on_real_scans(method, bundle)
+    if arguments.phantoms:
+        scores["24 held-out phantoms"] = on_phantoms(arguments.phantoms, method, bundle)
+    text = json.dumps(scores, indent=2)
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Scans whose classes are marked by intensity, and methods whose networks read them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.volume import Volume
+from tests.inference.fakes import Oracle
+
+HU = np.array([-100, 100, 300, 200], np.int16)  # of label ids 0 to 3, all inside every method's window
+
+
+def ellipsoid(geometry, center_mm, radii_mm):
+    """Return a mask around `center_mm` (z, y, x from the corner of the volume)."""
+    grids = np.ogrid[tuple(slice(n) for n in geometry.shape)]
+    distance = sum(
+        (((g + 0.5) * s - c) / r) ** 2 for g, s, c, r in zip(grids, geometry.spacing, center_mm, radii_mm, strict=True)
+    )
+    return distance <= 1
+
+
+def kidneys(spacing=(3.0, 2.0, 2.0), extent_mm=(180, 160, 240), which="both", tumor_mm=16.0):
+    """Return canonical labels of ellipsoid kidneys with a tumor on the right and a cyst on the left, and their grid."""
+    shape = tuple(round(e / s) for e, s in zip(extent_mm, spacing, strict=True))
+    geometry = Geometry.from_spacing(shape, spacing)
+    labels = np.zeros(shape, np.uint8)
+    z, y, x = (e / 2 for e in extent_mm)
+    right, left = (z + 5, y + 15, x - 60), (z - 10, y + 15, x + 60)
+    if which in ("both", "right"):
+        labels[ellipsoid(geometry, right, (50, 25, 28))] = 1
+        labels[ellipsoid(geometry, (right[0] + 10, right[1], right[2] - 20), (tumor_mm,) * 3)] = 2
+    if which in ("both", "left"):
+        labels[ellipsoid(geometry, left, (52, 24, 27))] = 1
+        labels[ellipsoid(geometry, (left[0] - 12, left[1], left[2] + 20), (14, 14, 14))] = 3
+    if which == "horseshoe":
+        labels[ellipsoid(geometry, (z, y, x), (30, 22, 95))] = 1
+    return labels, geometry
+
+
+def marked_scan(labels, geometry):
+    """Return the scan that shows `labels` as intensities."""
+    return Volume(array=HU[labels], geometry=geometry, name="marked")
+
+
+def levels_of(stage):
+    """Return the normalized intensity of each class of `stage`."""
+    ids = {"background": 0, "kidney": 1, "tumor": 2, "cyst": 3}
+    values = np.array([[HU[[ids[name] for name in stage.classes]]]], np.float32)
+    return tuple(float(v) for v in stage.normalize(values, (1.0, 1.0, 1.0))[0, 0])
+
+
+def with_oracles(method):
+    """Return `method` with every network replaced by one that reads the marks; all else is the method's own."""
+    stages = tuple(replace(s, network=Oracle, network_args={"levels": levels_of(s)}) for s in method.stages)
+    return replace(method, stages=stages)
+
+
+def dice(first, second):
+    """Return 2 |A and B| / (|A| + |B|)."""
+    return 2 * np.count_nonzero(first & second) / max(1, np.count_nonzero(first) + np.count_nonzero(second))

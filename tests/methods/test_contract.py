@@ -1,0 +1,174 @@
+"""What every registered method must do: one test, all methods."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+import torch
+
+from napari_kidney_seg.core.errors import UnknownMethodError
+from napari_kidney_seg.imaging.orientation import reorient
+from napari_kidney_seg.inference.cascade import run_cascade
+from napari_kidney_seg.io.bundle import list_bundles, load_bundle, read_card
+from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
+from napari_kidney_seg.training.bundling import write_bundle
+from tests.inference.fakes import TORCH, FakeBundle, codes, finished, segment
+from tests.methods.fakes import dice, kidneys, marked_scan, with_oracles
+
+METHODS = pytest.mark.parametrize("name", REGISTRY)
+ORIENTATIONS = ["".join(p) for letters in product("LR", "PA", "SI") for p in permutations(letters)]
+
+
+def oracle(name):
+    return with_oracles(get_method(name, "compact"))
+
+
+@METHODS
+@pytest.mark.parametrize("spacing", [(5.0, 1.5, 1.5), (3.0, 2.0, 2.0), (0.9, 2.0, 2.0), (2.0, 0.8, 0.8)])
+def test_with_perfect_networks_the_cascade_finds_every_class(name, spacing):
+    labels, geometry = kidneys(spacing, tumor_mm=24)
+
+    found = segment(marked_scan(labels, geometry), oracle(name)).labels.array
+
+    assert found.shape == labels.shape
+    for classes in ((1, 2, 3), (2, 3), (2,)):
+        assert dice(np.isin(found, classes), np.isin(labels, classes)) > 0.95
+
+
+@METHODS
+def test_the_mask_is_the_same_in_all_48_orientations(name):
+    labels, geometry = kidneys((6.0, 4.0, 4.0))
+    scan, method = marked_scan(labels, geometry), oracle(name)
+    expected = segment(scan, method).labels
+
+    for codes_ in ORIENTATIONS:
+        turned = reorient(scan, codes_)
+        found = segment(turned, method).labels
+
+        assert found.geometry.is_close(turned.geometry)
+        np.testing.assert_array_equal(reorient(found, "IPL").array, expected.array, err_msg=codes_)
+
+
+@METHODS
+@pytest.mark.parametrize("which", ["left", "right", "horseshoe"])
+def test_one_kidney_and_a_horseshoe_are_found_whole(name, which):
+    labels, geometry = kidneys(which=which)
+
+    found = segment(marked_scan(labels, geometry), oracle(name)).labels.array
+
+    assert dice(found > 0, labels > 0) > 0.95
+
+
+@METHODS
+def test_no_kidney_gives_an_empty_mask_and_says_so(name):
+    labels, geometry = kidneys(which="none")
+
+    result = segment(marked_scan(labels, geometry), oracle(name))
+
+    assert result.labels.array.max() == 0
+    assert "no_kidney" in codes(result.notices)
+
+
+@METHODS
+def test_a_scan_thinner_than_a_window_is_segmented(name):
+    labels, geometry = kidneys((5.0, 2.0, 2.0), extent_mm=(60, 160, 240))
+
+    found = segment(marked_scan(labels, geometry), oracle(name)).labels.array
+
+    assert dice(found > 0, labels > 0) > 0.95
+
+
+@METHODS
+def test_a_huge_tumor_is_found(name):
+    labels, geometry = kidneys(extent_mm=(240, 240, 300), tumor_mm=60)
+
+    found = segment(marked_scan(labels, geometry), oracle(name)).labels.array
+
+    assert dice(found == 2, labels == 2) > 0.95
+
+
+@METHODS
+def test_a_given_output_is_honoured_and_its_stage_is_not_run(name):
+    labels, geometry = kidneys()
+    method, stage = oracle(name), "kidney"
+    edited = labels > 0
+    edited[:, :, : edited.shape[2] // 2] = False
+    bundle = FakeBundle(method)
+
+    run = run_cascade(marked_scan(labels, geometry), method, bundle, given={stage: edited}, options=TORCH)
+    found = finished(run)[1].labels.array
+
+    assert stage not in bundle.asked
+    np.testing.assert_array_equal(found > 0, edited)
+    assert dice(found == 3, labels == 3) > 0.95
+
+
+@METHODS
+def test_the_real_networks_run_at_smoke_size_give_legal_labels_and_the_same_twice(name, tmp_path):
+    method = get_method(name, "smoke")
+    torch.manual_seed(0)
+    weights = {s.name: [s.network(**s.network_args).state_dict()] for s in method.stages}
+    bundle = write_bundle(method, weights, tmp_path / "b.safetensors", {"training_data": "none", "licence": "none"})
+    labels, geometry = kidneys((6.0, 4.0, 4.0))
+
+    first = segment_with(bundle, labels, geometry, method)
+    second = segment_with(bundle, labels, geometry, method)
+
+    assert set(np.unique(first)) <= {0, *method.schema.names}
+    np.testing.assert_array_equal(first, second)
+
+
+def segment_with(bundle, labels, geometry, method):
+    given = {"kidney": labels > 0}  # untrained networks find nothing by themselves
+    run = run_cascade(marked_scan(labels, geometry), method, bundle, given=given, options=TORCH)
+    return finished(run)[1].labels.array
+
+
+@METHODS
+def test_a_run_is_cancelled_between_two_windows(name):
+    labels, geometry = kidneys()
+    run = run_cascade(marked_scan(labels, geometry), oracle(name), FakeBundle(oracle(name)), options=TORCH)
+    next(run)
+
+    run.close()
+
+    with pytest.raises(StopIteration):
+        next(run)
+
+
+@METHODS
+def test_a_method_cites_its_paper_and_has_its_presets(name):
+    method = get_method(name, "paper")
+
+    assert method.name == name
+    assert method.paper.url.startswith("https://")
+    assert method.paper.title and method.paper.authors and method.idea
+    assert {"paper", "compact", "smoke"} <= set(method.presets)
+    assert set(method.classes) <= set(method.schema.names.values())
+
+
+@METHODS
+@pytest.mark.parametrize("preset", ["paper", "compact", "smoke"])
+def test_every_stage_requires_only_earlier_stages_and_its_classes_match_its_network(name, preset):
+    seen = set()
+    for stage in get_method(name, preset).stages:
+        assert set(stage.requires) <= seen
+        assert stage.network_args["classes"] == len(stage.classes)
+        seen.add(stage.name)
+
+
+@pytest.mark.parametrize("path", list_bundles(), ids=lambda path: path.name)
+def test_the_card_of_every_bundled_model_matches_its_method(path):
+    card = read_card(path)
+
+    bundle = load_bundle(path, get_method(card.method, card.preset))
+
+    assert bundle.card.training_data and bundle.card.licence and bundle.card.scores
+    assert path.stat().st_size <= 12e6
+
+
+def test_an_unknown_method_or_preset_is_named_with_the_known_ones():
+    with pytest.raises(UnknownMethodError, match=r"'unet'. Choose one of .*'resunet-2.5d'"):
+        get_method("unet")
+    with pytest.raises(UnknownMethodError, match="'tiny'. Choose one of 'paper'"):
+        get_method(DEFAULT, "tiny")
