@@ -1,0 +1,1 @@
+"""Bundled weights, one file per method; each carries its card."""

@@ -83,8 +83,9 @@ class CaseFiles:
         scan, labels = read_volume(self.image), read_labels(self.mask)
         if not scan.geometry.is_close(labels.geometry, GEOMETRY_TOLERANCE_MM):
             raise DatasetError(
-                f"Case {self.name!r}: the image has shape {scan.geometry.shape} and spacing {scan.spacing} mm, the mask "
-                f"{labels.geometry.shape} and {labels.spacing} mm, or they lie apart. Resample one onto the other's grid."
+                f"Case {self.name!r}: the image has shape {scan.geometry.shape} and spacing {scan.spacing} mm, the "
+                f"mask {labels.geometry.shape} and {labels.spacing} mm, or they lie apart. Resample one onto the "
+                "other's grid."
             )
         return Case(name=self.name, scan=scan, labels=labels.array.astype(np.uint8, copy=False))
 

@@ -142,7 +142,7 @@ def test_a_method_cites_its_paper_and_has_its_presets(name):
 
     assert method.name == name
     assert method.paper.url.startswith("https://")
-    assert method.paper.title and method.paper.authors and method.idea
+    assert all((method.paper.title, method.paper.authors, method.idea))
     assert {"paper", "compact", "smoke"} <= set(method.presets)
     assert set(method.classes) <= set(method.schema.names.values())
 
@@ -163,12 +163,12 @@ def test_the_card_of_every_bundled_model_matches_its_method(path):
 
     bundle = load_bundle(path, get_method(card.method, card.preset))
 
-    assert bundle.card.training_data and bundle.card.licence and bundle.card.scores
+    assert all((bundle.card.training_data, bundle.card.licence, bundle.card.scores))
     assert path.stat().st_size <= 12e6
 
 
 def test_an_unknown_method_or_preset_is_named_with_the_known_ones():
     with pytest.raises(UnknownMethodError, match=r"'unet'. Choose one of .*'resunet-2.5d'"):
         get_method("unet")
-    with pytest.raises(UnknownMethodError, match="'tiny'. Choose one of 'paper'"):
+    with pytest.raises(UnknownMethodError, match=r"'tiny'. Choose one of 'paper'"):
         get_method(DEFAULT, "tiny")

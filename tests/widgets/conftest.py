@@ -1,0 +1,128 @@
+"""Fixtures of the window: a viewer that knows the plugin, a small CT file, installed weights, a run of no networks."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+
+import nibabel as nib
+import npe2
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from safetensors.numpy import save_file
+
+import napari_kidney_seg
+from napari_kidney_seg.core.events import Notice, Progress, StageDone
+from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.io.bundle import Card
+
+PLUGIN = "napari-kidney-seg"
+MANIFEST = Path(napari_kidney_seg.__file__).parent / "napari.yaml"
+SHAPE, SPACING, ORIGIN = (10, 12, 14), (5.0, 0.8, 0.9), (-60.0, -100.0, 900.0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plugin():
+    """Make the plugin known where the package lies in the path but is not installed."""
+    manager = npe2.PluginManager.instance()
+    manager.discover()
+    if PLUGIN not in [manifest.name for manifest in manager.iter_manifests()]:
+        manager.register(npe2.PluginManifest.from_file(MANIFEST))
+
+
+@pytest.fixture
+def model() -> ViewerModel:
+    """A viewer without a window, for what needs no Qt."""
+    return ViewerModel()
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def scan() -> Volume:
+    """A canonical CT with one bright voxel per corner region, so that no flip of it equals it."""
+    array = np.full(SHAPE, -1000, np.int16)
+    array[2:8, 2:10, 2:12] = 40
+    array[1, 2, 3] = 900  # superior, anterior, right
+    return Volume(array=array, geometry=Geometry.from_spacing(SHAPE, SPACING, ORIGIN), name="case")
+
+
+@pytest.fixture
+def mask(scan) -> LabelVolume:
+    array = np.zeros(SHAPE, np.uint8)
+    array[3:7, 3:8, 3:8] = 1
+    array[4, 4:6, 4:6] = 2
+    array[5, 6, 6:8] = 3
+    return LabelVolume(array=array, geometry=scan.geometry, name=scan.name)
+
+
+@pytest.fixture
+def scan_file(scan, tmp_path) -> Path:
+    """The CT as a NIfTI file stored left, anterior, superior (none of the three is canonical)."""
+    return write_nifti(tmp_path / "case.nii.gz", scan)
+
+
+@pytest.fixture
+def bundle(tmp_path, monkeypatch) -> Path:
+    """Weights without tensors, installed for the default method at preset compact."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    card = Card(
+        method="resunet-2.5d", preset="compact", stages={}, members={}, training_data="none", licence="BSD-3-Clause"
+    )
+    path = folder / "tiny.safetensors"
+    save_file({"a": np.zeros(1, np.float32)}, path, metadata={"card": json.dumps(asdict(card))})
+    monkeypatch.setattr("napari_kidney_seg.io.bundle.user_models_folder", lambda: folder)
+    return path
+
+
+def write_nifti(path: Path, volume: Volume) -> Path:
+    """Write `volume` with its axes reversed and the first one flipped, the affine following in RAS."""
+    axis_map = volume.geometry.axis_map_to("LAS")
+    geometry = volume.geometry.mapped(axis_map)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ geometry.affine
+    image = nib.Nifti1Image(np.ascontiguousarray(axis_map.apply(volume.array)), affine)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
+    return path
+
+
+@pytest.fixture
+def fake_run(mask) -> FakeRun:
+    """A quick run that finds `mask`."""
+    return FakeRun(mask)
+
+
+class FakeRun:
+    """A run without networks: three stages of `windows` steps, then `labels`."""
+
+    def __init__(self, labels: LabelVolume, windows: int = 2, seconds: float = 0.01) -> None:
+        self.labels, self.windows, self.seconds = labels, windows, seconds
+        self.jobs = []
+
+    def __call__(self, job):
+        self.jobs.append(job)
+        stages = ("coarse", "kidney", "lesion")
+        total = len(stages) * self.windows
+        for number, stage in enumerate(stages):
+            for window in range(self.windows):
+                self.compute()
+                done = number * self.windows + window + 1
+                yield Progress(stage=stage, done=window + 1, total=self.windows, fraction=done / total)
+            yield StageDone(stage=stage, seconds=self.windows * self.seconds)
+        notice = Notice(code="cut_scan", text="The kidney reaches the last slice.")
+        yield notice
+        return SimpleNamespace(
+            labels=self.labels, notices=(notice,), seconds={"coarse": 1.0}, engine="torch", device="cpu", outputs={}
+        )
+
+    def compute(self) -> None:
+        time.sleep(self.seconds)
