@@ -97,9 +97,8 @@ def report(run: Run, method: Method, outside: dict[str, float], rate: float) -> 
     for stage in method.stages:
         flop = stage_flop(stage, run.windows[stage.name])
         share = flop / seconds[stage.name] / rate
-        print(
-            f"  {stage.name:10s} {run.windows[stage.name]:3d} windows, {flop / 1e12:5.2f} TFLOP, {share:.0%} of the rate"
-        )
+        count = run.windows[stage.name]
+        print(f"  {stage.name:10s} {count:3d} windows, {flop / 1e12:5.2f} TFLOP, {share:.0%} of the rate")
 
 
 def main() -> None:

@@ -1,0 +1,73 @@
+"""One run of a cascade on one scan, as the window asks for it. Heavy imports wait until the work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_kidney_seg.core.events import Event
+from napari_kidney_seg.core.method import StageOutput
+from napari_kidney_seg.core.volume import Volume
+
+if TYPE_CHECKING:
+    from napari_kidney_seg.inference.cascade import CascadeResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodChoice:
+    """What a person chose to run.
+
+    Attributes
+    ----------
+    method, preset : str
+        As registered.
+    bundle : Path
+        File of the trained weights.
+    device, engine : str
+        ``"auto"`` or a name of `core.device`.
+    """
+
+    method: str
+    preset: str
+    bundle: Path
+    device: str = "auto"
+    engine: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SegmentJob:
+    """A scan, what to run on it, and the stage outputs kept for it.
+
+    Attributes
+    ----------
+    volume : Volume
+        Canonical.
+    choice : MethodChoice
+    cache : dict
+        Stage outputs of earlier runs of the same choice on the same scan; the run adds its own.
+    """
+
+    volume: Volume
+    choice: MethodChoice
+    cache: dict[str, StageOutput] = field(default_factory=dict, repr=False)
+
+
+def segment(job: SegmentJob) -> Generator[Event, None, CascadeResult]:
+    """Yield the events of the run, and return its result.
+
+    Raises
+    ------
+    KidneySegError
+        When the method, bundle, device or memory does not allow the run.
+    """
+    from napari_kidney_seg.inference.cascade import run_cascade
+    from napari_kidney_seg.inference.options import RunOptions
+    from napari_kidney_seg.io.bundle import load_bundle
+    from napari_kidney_seg.methods import get_method
+
+    method = get_method(job.choice.method, job.choice.preset)
+    bundle = load_bundle(job.choice.bundle, method)
+    options = RunOptions(device=job.choice.device, engine=job.choice.engine)
+    return (yield from run_cascade(job.volume, method, bundle, cache=job.cache, options=options))

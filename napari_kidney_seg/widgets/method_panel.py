@@ -1,0 +1,181 @@
+"""What to run: method, preset, trained weights, device and engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QToolButton, QWidget
+from superqt import QCollapsible
+
+from napari_kidney_seg.core.device import DEVICES, ENGINES
+from napari_kidney_seg.core.errors import BundleError
+from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.core.method import Method
+from napari_kidney_seg.io.bundle import find_bundle, list_bundles, read_card
+from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
+from napari_kidney_seg.widgets.job import MethodChoice
+from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
+from napari_kidney_seg.widgets.method_text import method_text
+from napari_kidney_seg.widgets.notice_list import NoticeList
+
+PRESET = "compact"  # the preset of the bundled weights
+WORDS = {
+    "auto": "Automatic",
+    "cpu": "CPU",
+    "cuda": "NVIDIA GPU (CUDA)",
+    "mps": "Apple GPU (MPS)",
+    "torch": "PyTorch",
+    "openvino": "OpenVINO",
+}
+
+
+class MethodPanel(QWidget):
+    """Choice of the method and of what it runs on; `problem` says why nothing can run."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.method, self.preset, self.bundle = QComboBox(), QComboBox(), QComboBox()
+        self.device, self.engine = _choices(DEVICES), _choices(ENGINES)
+        self._details, self.notices = wrapped_label(text_format=Qt.TextFormat.RichText), NoticeList()
+        self._problem = ""
+        self.bundle.setPlaceholderText("none installed")
+        for name in REGISTRY:
+            self.method.addItem(get_method(name, PRESET).title, name)
+        self.method.setCurrentIndex(self.method.findData(DEFAULT))
+        self._lay_out()
+        self.method.currentIndexChanged.connect(self._on_method_changed)
+        self.preset.currentIndexChanged.connect(self._on_preset_changed)
+        self.bundle.currentIndexChanged.connect(self._on_bundle_changed)
+        self._on_method_changed()
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be run, and what to do; empty when all is chosen."""
+        return self._problem
+
+    @property
+    def choice(self) -> MethodChoice | None:
+        """What is chosen; None while there are no weights for it."""
+        if self.bundle.currentData() is None:
+            return None
+        return MethodChoice(
+            method=self.method.currentData(),
+            preset=self.preset.currentData(),
+            bundle=self.bundle.currentData(),
+            device=self.device.currentData(),
+            engine=self.engine.currentData(),
+        )
+
+    def chosen_method(self) -> Method:
+        """Return the method with the sizes of the chosen preset."""
+        return get_method(self.method.currentData(), self.preset.currentData() or PRESET)
+
+    def add_bundle(self, path: Path) -> None:
+        """Offer the weights in `path` and choose them, with the method and preset their card names.
+
+        Raises
+        ------
+        BundleError
+            When the file is no bundle, or of a method that is not registered.
+        """
+        card = read_card(path)
+        if self.method.findData(card.method) < 0:
+            raise BundleError(
+                f"{path.name!r} is of the method {card.method!r}; known are {', '.join(REGISTRY)}. Choose another file."
+            )
+        self.method.setCurrentIndex(self.method.findData(card.method))
+        self.preset.setCurrentIndex(self.preset.findData(card.preset))
+        if self.bundle.findData(path) < 0:
+            self.bundle.addItem(path.stem, path)
+        self.bundle.setCurrentIndex(self.bundle.findData(path))
+
+    def _lay_out(self) -> None:
+        choose = QToolButton()
+        choose.setText("…")
+        choose.setToolTip("Choose a file with trained weights (.safetensors)")
+        choose.clicked.connect(self._on_choose_bundle)
+        model = QHBoxLayout()
+        model.addWidget(self.bundle, stretch=1)
+        model.addWidget(choose)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for title, field in (
+            ("Method", self.method),
+            ("Preset", self.preset),
+            ("Model", model),
+            ("Device", self.device),
+            ("Engine", self.engine),
+        ):
+            form.addRow(title, field)
+        about = QCollapsible("Paper, classes, stages and cost")
+        about.addWidget(self._details)
+        column = flush_column(self)
+        column.addLayout(form)
+        column.addWidget(self.notices)
+        column.addWidget(about)
+
+    def _on_method_changed(self) -> None:
+        with QSignalBlocker(self.preset):
+            self.preset.clear()
+            for name in get_method(self.method.currentData(), PRESET).presets:
+                self.preset.addItem(name, name)
+            self.preset.setCurrentIndex(self.preset.findData(PRESET))
+        self._on_preset_changed()
+
+    def _on_preset_changed(self) -> None:
+        method, preset = self.method.currentData(), self.preset.currentData()
+        with QSignalBlocker(self.bundle):
+            self.bundle.clear()
+            for path in _bundles_for(method, preset):
+                self.bundle.addItem(path.stem, path)
+            self.bundle.setCurrentIndex(0)
+        self._on_bundle_changed()
+
+    def _on_bundle_changed(self) -> None:
+        method, preset = self.method.currentData(), self.preset.currentData()
+        self._problem = "" if self.bundle.count() else _why_no_bundle(method, preset)
+        self.notices.clear()
+        if self._problem:
+            self.notices.add(Notice(code="no_model", text=self._problem))
+        self._details.setText(method_text(self.chosen_method(), self.bundle.currentData()))
+        self.changed.emit()
+
+    def _on_choose_bundle(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Choose trained weights", "", "Model bundles (*.safetensors)")
+        if path:
+            self.add_bundle(Path(path))
+
+
+def _choices(names: tuple[str, ...]) -> QComboBox:
+    box = QComboBox()
+    for name in names:
+        box.addItem(WORDS[name], name)
+    return box
+
+
+def _bundles_for(method: str, preset: str) -> list[Path]:
+    """Return the installed weights for `method` at `preset`, the one to prefer first."""
+    try:
+        first = find_bundle(method, preset)
+    except BundleError:
+        return []
+    return [first, *(path for path in list_bundles() if path != first and _is_for(path, method, preset))]
+
+
+def _is_for(path: Path, method: str, preset: str) -> bool:
+    try:
+        card = read_card(path)
+    except BundleError:
+        return False
+    return (card.method, card.preset) == (method, preset)
+
+
+def _why_no_bundle(method: str, preset: str) -> str:
+    try:
+        find_bundle(method, preset)
+    except BundleError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,41 @@
+"""How long work still takes, from how far it has come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+MIN_FRACTION = 0.02  # before this much is done, a guess would jump
+
+
+class RunClock:
+    """Time since the work began, and time left.
+
+    Parameters
+    ----------
+    now : callable
+        Returns seconds on a clock that never goes back.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._start = now()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the clock was made."""
+        return self._now() - self._start
+
+    def seconds_left(self, fraction: float) -> float | None:
+        """Return the seconds left when `fraction` (0..1) of the work is done; None when it is too early to say."""
+        if fraction < MIN_FRACTION:
+            return None
+        return self.elapsed * (1 - min(fraction, 1.0)) / fraction
+
+
+def duration_text(seconds: float) -> str:
+    """Return `seconds` as a person would say them, e.g. ``"45 s"`` or ``"2 min 05 s"``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02d} s"

@@ -1,0 +1,134 @@
+"""Which CT is worked on, and in which HU window it is shown."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
+
+from napari_kidney_seg.widgets.layer_data import record_of
+from napari_kidney_seg.widgets.layers import is_ct
+from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
+from napari_kidney_seg.widgets.opening import open_dicom_folder, open_sample, open_scan
+from napari_kidney_seg.widgets.windows import WINDOWS, HuWindow, apply_window, widen_slider
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+EMPTY_TEXT = (
+    "<b>No CT scan is open.</b><br>Drop a NIfTI, NRRD or MHA file, or a folder of DICOM files, on the canvas; "
+    "or choose one here."
+)
+SAMPLE_TEXT = "Open sample"
+FILE_FILTER = "CT scans (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
+
+
+class ScanPanel(QWidget):
+    """Choice of the CT layer with its window presets; while there is none, ways to open one."""
+
+    scan_changed = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layers: list[Image] = []
+        self.choice = QComboBox()
+        self.choice.setToolTip("The CT layer to segment")
+        self._sample_button = QPushButton(SAMPLE_TEXT)
+        self._empty_page, self._scan_page = self._ways_to_open(), self._choice_and_windows()
+        column = flush_column(self)
+        column.addWidget(self._empty_page)
+        column.addWidget(self._scan_page)
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.reordered):
+            event.connect(self._list_layers)
+        viewer.layers.selection.events.active.connect(self._follow_selection)
+        self.choice.currentIndexChanged.connect(self._tell)
+        self._list_layers()
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen CT layer; None while no CT is open."""
+        index = self.choice.currentIndex()
+        return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    def _ways_to_open(self) -> QWidget:
+        page = QWidget()
+        column = flush_column(page)
+        column.addWidget(wrapped_label(EMPTY_TEXT, Qt.TextFormat.RichText))
+        row = QHBoxLayout()
+        for button, act in (
+            (QPushButton("Open file…"), self._on_open_file),
+            (QPushButton("Open DICOM folder…"), self._on_open_folder),
+            (self._sample_button, self._on_open_sample),
+        ):
+            button.clicked.connect(act)
+            row.addWidget(button)
+        column.addLayout(row)
+        return page
+
+    def _choice_and_windows(self) -> QWidget:
+        page = QWidget()
+        column = flush_column(page)
+        column.addWidget(self.choice)
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        for window in WINDOWS:
+            button = QPushButton(window.name)
+            button.setToolTip(f"Show level {window.level:g}, width {window.width:g} HU")
+            button.clicked.connect(partial(self._on_window, window))
+            row.addWidget(button)
+        column.addLayout(row)
+        return page
+
+    def _list_layers(self) -> None:
+        """Offer the CT layers there are, keeping the chosen one; a scan that was just opened is chosen."""
+        before, chosen = self._layers, self.layer
+        self._layers = [layer for layer in self._viewer.layers if is_ct(layer)]
+        new = [layer for layer in self._layers if layer not in before]
+        for layer in new:
+            if record_of(layer.metadata) is not None:
+                widen_slider(layer)
+        wanted = new[-1] if new else chosen
+        with QSignalBlocker(self.choice):
+            self.choice.clear()
+            self.choice.addItems([layer.name for layer in self._layers])
+            self.choice.setCurrentIndex(self._layers.index(wanted) if wanted in self._layers else len(self._layers) - 1)
+        self._empty_page.setVisible(not self._layers)
+        self._scan_page.setVisible(bool(self._layers))
+        if self.layer is not chosen:
+            self._tell()
+
+    def _follow_selection(self) -> None:
+        active = self._viewer.layers.selection.active
+        if active in self._layers:
+            self.choice.setCurrentIndex(self._layers.index(active))
+
+    def _tell(self) -> None:
+        self.scan_changed.emit()
+
+    def _on_window(self, window: HuWindow) -> None:
+        if self.layer is not None:
+            apply_window(self.layer, window)
+
+    def _on_open_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a CT scan", "", FILE_FILTER)
+        if path:
+            open_scan(self._viewer, Path(path))
+
+    def _on_open_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open a folder of DICOM files")
+        if path:
+            open_dicom_folder(self._viewer, Path(path), parent=self)
+
+    def _on_open_sample(self) -> None:
+        self._sample_button.setEnabled(False)
+        self._sample_button.setText("Rendering…")
+        open_sample(self._viewer, self._on_sample_open)
+
+    def _on_sample_open(self) -> None:
+        self._sample_button.setEnabled(True)
+        self._sample_button.setText(SAMPLE_TEXT)

@@ -1,0 +1,65 @@
+"""Bundle the trained stages of the compact ``resunet-2.5d`` with its card.
+
+Weights of several runs of a stage, given in order, replace one another: the last run of a stage counts::
+
+    python scripts/bundle_compact.py --runs runs --scores scores.json \
+        --output napari_kidney_seg/models/resunet-2.5d.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.bundling import bundle_runs
+from napari_kidney_seg.training.trainer import LOG
+
+TRAINING_DATA = (
+    "Synthetic CT only: abdomens rendered by napari_kidney_seg.phantom around the 391 training label maps of KiTS23 "
+    "(Heller et al., kits-challenge.org) and around whole-body label maps of TotalSegmentator subjects (Wasserthal et "
+    "al.), all contrast phases, slices of 1-5 mm. No real scan was trained on; the best epochs were chosen on phantoms."
+)
+LICENCE = (
+    "Weights learned from phantoms shaped by labels of KiTS23 (CC BY-NC-SA 4.0) and TotalSegmentator (CC BY 4.0). "
+    "Whether they inherit the non-commercial and share-alike terms is open: check before any commercial use."
+)
+LIMITS = (
+    "Adults, native kidneys in their usual place, CT of the abdomen. Small lesions are missed; bowel, spleen or "
+    "vessels can be called a lesion. Not tested on transplants, horseshoe kidneys, children or metal artefacts."
+)
+
+
+def history(folder: Path) -> dict[str, Any]:
+    """Return epochs and best validation score of a run."""
+    lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    best = max((line for line in lines if line["scores"]), key=lambda line: line["scores"]["dice"])
+    return {"run": folder.name, "epochs": len(lines), "best_epoch": best["epoch"], "validation": best["scores"]}
+
+
+def main() -> None:
+    """Write the bundle."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, required=True)
+    for stage in ("coarse", "kidney", "lesion"):
+        parser.add_argument(f"--{stage}", default=stage, help="name of the run folder of this stage")
+    parser.add_argument("--scores", type=Path, help="JSON written by benchmarks.bundled_model")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    method = get_method("resunet-2.5d", "compact")
+    runs = {stage.name: [arguments.runs / getattr(arguments, stage.name)] for stage in method.stages}
+    facts = {
+        "training_data": TRAINING_DATA,
+        "licence": LICENCE,
+        "limits": LIMITS,
+        "training": {"script": "docs/bundled-model.md", **{name: history(folder) for name, (folder,) in runs.items()}},
+        "scores": json.loads(arguments.scores.read_text()) if arguments.scores else {},
+    }
+    bundle = bundle_runs(method, runs, arguments.output, facts)
+    print(f"{bundle.path}: {bundle.path.stat().st_size / 1e6:.1f} MB, sha256 {bundle.sha256}")
+
+
+if __name__ == "__main__":
+    main()
