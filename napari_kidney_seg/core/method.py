@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from napari_kidney_seg.core.errors import UnknownMethodError
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape, Spacing
 from napari_kidney_seg.core.labels import KITS, LabelSchema
+from napari_kidney_seg.core.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
-
-IGNORE = 255  # target value of voxels that a loss leaves out
 
 
 class IntensityStep(Protocol):
@@ -119,46 +118,6 @@ class StageOutput:
         inside = mask[box.slices] != 0
         region = RegionOutput(box=box, probabilities=np.stack([~inside, inside]).astype(np.float16))
         return cls(stage=stage, classes=classes, regions=(region,), given=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a stage is trained.
-
-    Attributes
-    ----------
-    sampler : callable (case, stage, rng) -> (image, labels)
-        Cuts one window, shape `stage.window`, from a case: float32 normalized image and uint8 label ids.
-    target : callable (labels) -> target
-        From label ids (..., Z, Y, X) to what the loss compares with; `IGNORE` marks voxels left out.
-    loss : callable () -> (callable (network output, target) -> shape (B,) loss per sample)
-    augmentation : tuple of callables (image, labels, rng) -> (image, labels), on torch tensors
-    optimizer : ``"adam"``, ``"adamw"`` or ``"sgd"``
-    learning_rate, weight_decay : float
-    schedule : ``"constant"``, ``"cosine"`` or ``"poly"``
-    batch, epochs : int
-    windows_per_case : int
-        Windows drawn from each case per epoch.
-    mixup_alpha : float
-        Of Beta(alpha, alpha); 0 switches mixup off. `mixup_probability` is per batch.
-    hard_fraction : float
-        Share of the cases with the highest running loss that are drawn twice in the next epoch.
-    """
-
-    sampler: Callable[..., Any]
-    target: Callable[[Any], Any]
-    loss: Callable[[], Callable[..., torch.Tensor]]
-    augmentation: tuple[Callable[..., Any], ...] = ()
-    optimizer: str = "adamw"
-    learning_rate: float = 1e-4
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    batch: int = 2
-    epochs: int = 100
-    windows_per_case: int = 1
-    mixup_alpha: float = 0.0
-    mixup_probability: float = 0.5
-    hard_fraction: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import Geometry, Shape
 from napari_kidney_seg.core.labels import KITS
-from napari_kidney_seg.core.method import IGNORE, Method, Paper, Recipe, Stage, StageOutput, WorkingGrid
+from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput, WorkingGrid
+from napari_kidney_seg.core.recipe import IGNORE, Recipe
 from napari_kidney_seg.imaging.components import KeepLargerThan, KeepLargerThanMl, KeepLargest, voxel_ml
 from napari_kidney_seg.imaging.intensity import Window
 from napari_kidney_seg.inference.fusion import masked_argmax
@@ -101,14 +102,14 @@ def lesion_target(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def kidney_loss() -> Callable[..., torch.Tensor]:
     """Return Dice plus cross-entropy with equal weights."""
-    from napari_kidney_seg.training.losses import MaskedDiceCrossEntropy
+    from napari_kidney_seg.training.losses.dice_cross_entropy import MaskedDiceCrossEntropy
 
     return MaskedDiceCrossEntropy(class_weights=(1.0, 1.0))
 
 
 def lesion_loss() -> Callable[..., torch.Tensor]:
     """Return Dice plus cross-entropy inside the kidneys, cyst and tumor counting double."""
-    from napari_kidney_seg.training.losses import MaskedDiceCrossEntropy
+    from napari_kidney_seg.training.losses.dice_cross_entropy import MaskedDiceCrossEntropy
 
     return MaskedDiceCrossEntropy(class_weights=LESION_WEIGHTS)
 

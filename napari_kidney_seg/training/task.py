@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_kidney_seg.core.method import IGNORE, Stage
+from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.sampling import draw_order
 
@@ -18,7 +18,7 @@ VALIDATION_STREAM, MIXUP_STREAM, ORDER_STREAM = 1, 2, 3  # keep the random strea
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Windows for one step: images (B, 1, Z, Y, X) float32, targets (B, Z, Y, X), and the index of each one's case."""
+    """Windows for one step: images (B, 1, Z, Y, X) float32, targets (B, [T,] Z, Y, X), and each one's case."""
 
     images: Tensor
     targets: Tensor
@@ -107,20 +107,3 @@ def mix(images: Tensor, alpha: float, rng: np.random.Generator) -> tuple[Tensor,
     share = float(rng.beta(alpha, alpha))
     partners = torch.from_numpy(rng.permutation(len(images))).to(images.device)
     return share * images + (1 - share) * images[partners], partners, share
-
-
-def dice_counts(logits: Tensor, target: Tensor) -> Tensor:
-    """Return (2 |A and B|, |A| + |B|) per class over the valid voxels, shape (2, C), float64.
-
-    Parameters
-    ----------
-    logits : shape (B, C, Z, Y, X)
-    target : shape (B, Z, Y, X)
-        Class index, or `IGNORE`.
-    """
-    valid = target != IGNORE
-    predicted, target = logits.argmax(dim=1)[valid], target[valid].long()
-    classes = logits.shape[1]
-    hits = torch.bincount(target[predicted == target], minlength=classes)
-    sizes = torch.bincount(predicted, minlength=classes) + torch.bincount(target, minlength=classes)
-    return torch.stack([2 * hits, sizes]).double()

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.events import EpochDone, Event, Progress
 from napari_kidney_seg.training.schedules import SCHEDULES
-from napari_kidney_seg.training.task import MIXUP_STREAM, StageTask, WindowStream, dice_counts, mix
+from napari_kidney_seg.training.scores import dice_counts, predicted_classes
+from napari_kidney_seg.training.task import MIXUP_STREAM, StageTask, WindowStream, mix
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -167,7 +168,7 @@ class Trainer:
             outputs = self.network(images)
             losses = share * self.loss(outputs, targets) + (1 - share) * self.loss(outputs, targets[partners])
         else:
-            losses = self.loss(self.network(images), targets)
+            losses = self._losses(images, targets)
             self._remember(cases, losses.detach())
         self.optimizer.zero_grad()
         self.fabric.backward(losses.mean())
@@ -178,6 +179,10 @@ class Trainer:
         if norm is not None and torch.isfinite(norm):
             self.optimizer.step()
         return float(losses.detach().mean())
+
+    def _losses(self, images: Tensor, targets: Tensor) -> Tensor:
+        joint_loss = self.task.stage.recipe.joint_loss
+        return joint_loss(self.network, images, targets) if joint_loss else self.loss(self.network(images), targets)
 
     def _remember(self, cases: Iterable[int], losses: Tensor) -> None:
         """Update the running loss of each case."""
@@ -197,14 +202,15 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         """Return the Dice of each foreground class over all validation windows, and their mean."""
         self.network.eval()
-        classes = self.task.stage.classes
-        counts = torch.zeros(2, len(classes), dtype=torch.float64)
+        activation = self.task.stage.activation
+        names = self.task.stage.classes[1:] if activation == "softmax" else self.task.stage.classes
+        counts = torch.zeros(2, 1 + len(names), dtype=torch.float64)
         for batch in self.task.validation_batches():
-            logits = self.network(self.fabric.to_device(batch.images))
-            counts += dice_counts(logits.float().cpu(), batch.targets)
+            output = self.network(self.fabric.to_device(batch.images))
+            counts += dice_counts(predicted_classes(output, activation).cpu(), batch.targets, 1 + len(names))
         scores = {
             f"dice_{name}": float(hits / size) if size else 1.0
-            for name, hits, size in zip(classes[1:], counts[0, 1:], counts[1, 1:], strict=True)
+            for name, hits, size in zip(names, counts[0, 1:], counts[1, 1:], strict=True)
         }
         return {**scores, "dice": float(np.mean(list(scores.values())))}
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from napari_kidney_seg.core.method import IGNORE, Recipe
+from napari_kidney_seg.core.recipe import IGNORE, Recipe
 from tests.inference.fakes import LESION, ORGAN, method_of, oracle_stage
 
 LESION_TARGET = np.array([IGNORE, 0, 2, 1], np.int64)  # of label ids 0 to 3

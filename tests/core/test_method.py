@@ -7,7 +7,8 @@ import pytest
 
 from napari_kidney_seg.core.errors import UnknownMethodError
 from napari_kidney_seg.core.geometry import Box, Geometry
-from napari_kidney_seg.core.method import Method, Paper, Recipe, Stage, StageOutput, WorkingGrid
+from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput, WorkingGrid
+from napari_kidney_seg.core.recipe import Recipe
 
 
 @dataclass(frozen=True)

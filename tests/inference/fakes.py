@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_kidney_seg.core.geometry import Geometry
-from napari_kidney_seg.core.method import Method, Paper, Recipe, Stage
+from napari_kidney_seg.core.method import Method, Paper, Stage
+from napari_kidney_seg.core.recipe import Recipe
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.intensity import Window
 from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade

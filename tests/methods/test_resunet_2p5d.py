@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.geometry import Box, Geometry
-from napari_kidney_seg.core.method import IGNORE, RegionOutput, StageOutput
+from napari_kidney_seg.core.method import RegionOutput, StageOutput
+from napari_kidney_seg.core.recipe import IGNORE
 from napari_kidney_seg.imaging.components import KeepLargerThan, KeepLargerThanMl
 from napari_kidney_seg.methods.resunet_2p5d import METHOD, component_rule, fuse, kidney_target, lesion_target
 

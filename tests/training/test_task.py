@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_kidney_seg.core.method import IGNORE
+from napari_kidney_seg.core.recipe import IGNORE
 from napari_kidney_seg.methods import get_method
-from napari_kidney_seg.training.task import StageTask, dice_counts, mix
+from napari_kidney_seg.training.task import StageTask, mix
 
 
 @pytest.fixture
@@ -40,13 +40,3 @@ def test_mixup_is_a_weighted_sum_of_partners():
 
     torch.testing.assert_close(mixed.flatten(), share * torch.arange(4.0) + (1 - share) * partners.float())
     assert 0 <= share <= 1
-
-
-def test_dice_counts_are_as_counted_by_hand():
-    target = torch.tensor([0, 1, 1, 2, IGNORE]).view(1, 1, 1, 5)
-    predicted = torch.tensor([0, 1, 2, 2, 1])
-    logits = torch.nn.functional.one_hot(predicted, 3).T.view(1, 3, 1, 1, 5).float()
-
-    counts = dice_counts(logits, target)
-
-    assert counts.tolist() == [[2, 2, 2], [2, 3, 3]]

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from napari_kidney_seg.core.method import IGNORE
-from napari_kidney_seg.training.losses import MaskedDiceCrossEntropy
+from napari_kidney_seg.core.recipe import IGNORE
+from napari_kidney_seg.training.losses.dice_cross_entropy import MaskedDiceCrossEntropy
 
 CERTAIN = 40.0
 

@@ -1,0 +1,57 @@
+"""How a stage is trained: data, read by `training.task` and `training.trainer`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+IGNORE = 255  # target value of voxels that a loss leaves out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a stage is trained.
+
+    Attributes
+    ----------
+    sampler : callable (case, stage, rng) -> (image, labels)
+        Cuts one window, shape `stage.window`, from a case: float32 normalized image and uint8 label ids.
+    target : callable (labels) -> target
+        From label ids (Z, Y, X) to what the loss compares with: a class index per voxel (Z, Y, X), or channels
+        (T, Z, Y, X) of which the first is that index; `IGNORE` marks voxels left out.
+    loss : callable () -> (callable (network output, target) -> shape (B,) loss per sample)
+        The output of a network that answers several questions is a tuple, the main answer first.
+    joint_loss : callable (network, images, targets) -> shape (B,), or None
+        For networks that compute their loss themselves; then used instead of `loss`.
+    augmentation : tuple of callables (image, labels, rng) -> (image, labels), on torch tensors
+    optimizer : ``"adam"``, ``"adamw"`` or ``"sgd"``
+    learning_rate, weight_decay : float
+    schedule : ``"constant"``, ``"cosine"`` or ``"poly"``
+    batch, epochs : int
+    windows_per_case : int
+        Windows drawn from each case per epoch.
+    mixup_alpha : float
+        Of Beta(alpha, alpha); 0 switches mixup off. `mixup_probability` is per batch.
+    hard_fraction : float
+        Share of the cases with the highest running loss that are drawn twice in the next epoch.
+    """
+
+    sampler: Callable[..., Any]
+    target: Callable[[Any], Any]
+    loss: Callable[[], Callable[..., torch.Tensor]]
+    joint_loss: Callable[..., torch.Tensor] | None = None
+    augmentation: tuple[Callable[..., Any], ...] = ()
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    batch: int = 2
+    epochs: int = 100
+    windows_per_case: int = 1
+    mixup_alpha: float = 0.0
+    mixup_probability: float = 0.5
+    hard_fraction: float = 0.0
