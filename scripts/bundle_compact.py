@@ -1,8 +1,8 @@
 """Bundle the trained stages of the compact ``resunet-2.5d`` with its card.
 
-Weights of several runs of a stage, given in order, replace one another: the last run of a stage counts::
+For example::
 
-    python scripts/bundle_compact.py --runs runs --scores scores.json \
+python scripts/bundle_compact.py --runs runs --scores scores.json \
         --output napari_kidney_seg/models/resunet-2.5d.safetensors
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.bundling import bundle_runs
-from napari_kidney_seg.training.trainer import LOG
+from napari_kidney_seg.training.run_folder import RunFolder
 
 TRAINING_DATA = (
     "Synthetic CT only: abdomens rendered by napari_kidney_seg.phantom around the 391 training label maps of KiTS23 "
@@ -33,10 +33,11 @@ LIMITS = (
 
 
 def history(folder: Path) -> dict[str, Any]:
-    """Return epochs and best validation score of a run."""
-    lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
-    best = max((line for line in lines if line["scores"]), key=lambda line: line["scores"]["dice"])
-    return {"run": folder.name, "epochs": len(lines), "best_epoch": best["epoch"], "validation": best["scores"]}
+    """Return the command, epochs and best validation score of a run."""
+    epochs = RunFolder(folder).epochs()
+    best = max((epoch for epoch in epochs if epoch.scores), key=lambda epoch: epoch.scores["dice"])
+    command = json.loads((folder / "command.json").read_text()) if (folder / "command.json").is_file() else {}
+    return {"command": command, "epochs": len(epochs), "best_epoch": best.epoch, "validation": best.scores}
 
 
 def main() -> None:

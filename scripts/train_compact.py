@@ -8,6 +8,9 @@ The run is resumed by the same command. See docs/bundled-model.md for the comman
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +20,9 @@ from napari_kidney_seg.core.events import EpochDone, Progress
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.dataset import Dataset, open_dataset
+from napari_kidney_seg.training.run_folder import RunFolder, best_weights
 from napari_kidney_seg.training.task import StageTask
-from napari_kidney_seg.training.trainer import Trainer, TrainerOptions, best_weights
+from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 
 SPLIT_SEED = 23
 VALIDATION_SHARE = 0.06
@@ -55,9 +59,22 @@ def gather(arguments: argparse.Namespace) -> Dataset:
     return Dataset(cases=tuple(cases[: arguments.cases]), cache=arguments.runs / "cache")
 
 
+def record(arguments: argparse.Namespace) -> None:
+    """Write what made the run beside it, for the card of the bundle."""
+    folder = arguments.runs / (arguments.run or arguments.stage)
+    folder.mkdir(parents=True, exist_ok=True)
+    start = RunFolder(arguments.start_from).best if arguments.start_from else None
+    facts = {name: str(value) for name, value in vars(arguments).items() if value is not None}
+    facts["data"] = " ".join(str(path) for path in arguments.data)
+    facts["commit"] = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    facts["start_sha256"] = hashlib.sha256(start.read_bytes()).hexdigest() if start else ""
+    (folder / "command.json").write_text(json.dumps(facts, indent=2))
+
+
 def main() -> None:
     """Train, printing progress."""
     arguments = parse()
+    record(arguments)
     torch.set_num_threads(arguments.threads)
     training, validation = gather(arguments).split(VALIDATION_SHARE, SPLIT_SEED)
     task = StageTask(stage=stage_for(arguments), training=training, validation=validation, seed=arguments.seed)

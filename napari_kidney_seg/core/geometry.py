@@ -93,6 +93,18 @@ class Box:
         stop = tuple(min(n, b + v) for b, v, n in zip(self.stop, voxels, within, strict=True))
         return Box(start=start, stop=stop)  # type: ignore[arg-type]
 
+    def clipped(self, within: Box) -> Box:
+        """Return the part of the box that lies within the other; empty (a shape with 0) when there is none."""
+        start = tuple(min(max(a, b), c) for a, b, c in zip(self.start, within.start, within.stop, strict=True))
+        stop = tuple(max(min(a, b), c) for a, b, c in zip(self.stop, within.stop, start, strict=True))
+        return Box(start=start, stop=stop)  # type: ignore[arg-type]
+
+    def seen_from(self, origin: tuple[int, int, int]) -> Box:
+        """Return the same box with indices counted from `origin`."""
+        start = tuple(a - o for a, o in zip(self.start, origin, strict=True))
+        stop = tuple(b - o for b, o in zip(self.stop, origin, strict=True))
+        return Box(start=start, stop=stop)  # type: ignore[arg-type]
+
     def union(self, other: Box) -> Box:
         """Return the smallest box that holds both."""
         start = tuple(min(a, b) for a, b in zip(self.start, other.start, strict=True))

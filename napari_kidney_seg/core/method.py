@@ -140,6 +140,9 @@ class Stage:
     grid : WorkingGrid
     intensity : tuple of IntensityStep
     window : (z, y, x) voxels of the working grid given to the network at once
+    divisor : (z, y, x) voxels, or None
+        None slides windows over the region. Else the network sees each region whole, padded to multiples of this, and
+        `window` is only what training cuts.
     overlap : (z, y, x) share of a window that the next one repeats, 0..1
     blending : ``"constant"`` or ``"gaussian"`` weights of overlapping windows
     mirrors : tuple of axes to flip together (0 z, 1 y, 2 x), one prediction for each; the plain one is always made
@@ -159,6 +162,7 @@ class Stage:
     grid: WorkingGrid = WorkingGrid()
     intensity: tuple[IntensityStep, ...]
     window: Shape
+    divisor: Shape | None = None
     overlap: tuple[float, float, float] = (0.5, 0.5, 0.5)
     blending: str = "gaussian"
     mirrors: tuple[tuple[int, ...], ...] = ()
@@ -172,6 +176,12 @@ class Stage:
         for step in self.intensity:
             result = step(result, spacing)
         return result
+
+    def window_for(self, working: Shape) -> Shape:
+        """Return the voxels that the network sees at once of a region with `working` (z, y, x) voxels."""
+        if self.divisor is None:
+            return self.window
+        return tuple(-(-n // d) * d for n, d in zip(working, self.divisor, strict=True))  # type: ignore[return-value]
 
     @property
     def pad_value(self) -> float:

@@ -27,7 +27,7 @@ class Recipe:
         The output of a network that answers several questions is a tuple, the main answer first.
     joint_loss : callable (network, images, targets) -> shape (B,), or None
         For networks that compute their loss themselves; then used instead of `loss`.
-    augmentation : tuple of callables (image, labels, rng) -> (image, labels), on torch tensors
+    augmentation : tuple of callables (image, labels, rng) -> (image, labels), on arrays (Z, Y, X)
     optimizer : ``"adam"``, ``"adamw"`` or ``"sgd"``
     learning_rate, weight_decay : float
     schedule : ``"constant"``, ``"cosine"`` or ``"poly"``

@@ -31,11 +31,8 @@ def paste(array: NDArray[Any], box: Box, into: Shape, fill: float = 0) -> NDArra
 
 def _overlap(box: Box, shape: tuple[int, ...]) -> tuple[Box, Box]:
     """Return the part of `box` inside an array of `shape`, in that array's indices and in the box's own."""
-    start = tuple(min(max(a, 0), n) for a, n in zip(box.start, shape, strict=True))
-    stop = tuple(max(min(b, n), a) for a, b, n in zip(start, box.stop, shape, strict=True))
-    offset = tuple(a - b for a, b in zip(start, box.start, strict=True))
-    end = tuple(o + b - a for o, a, b in zip(offset, start, stop, strict=True))
-    return Box(start=start, stop=stop), Box(start=offset, stop=end)  # type: ignore[arg-type]
+    inside = box.clipped(Box.whole(shape))  # type: ignore[arg-type]
+    return inside, inside.seen_from(box.start)
 
 
 def padded_to(shape: Shape, minimum: Shape) -> Box:

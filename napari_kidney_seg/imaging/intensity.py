@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_kidney_seg.core.geometry import Spacing
+
+GAUSSIAN_REACH: Final = 4.0  # standard deviations after which scipy cuts the filter off
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +23,17 @@ class GaussianSmooth:
     def __call__(self, array: NDArray[np.float32], spacing: Spacing) -> NDArray[np.float32]:
         """Return `array` (Z, Y, X) smoothed; `spacing` in mm."""
         sigma = [self.sigma_mm / step for step in spacing]
-        smoothed: NDArray[np.float32] = ndimage.gaussian_filter(array, sigma, mode="nearest")
+        smoothed: NDArray[np.float32] = ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=GAUSSIAN_REACH)
         return smoothed
 
     def map_value(self, value: float) -> float:
         """Return `value`: a constant region stays as it is."""
         return value
+
+    @property
+    def reach_mm(self) -> float:
+        """How far around a voxel the filter looks, mm."""
+        return GAUSSIAN_REACH * self.sigma_mm
 
 
 @dataclass(frozen=True, kw_only=True)

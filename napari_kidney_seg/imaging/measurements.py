@@ -21,7 +21,7 @@ from napari_kidney_seg.imaging.cropping import foreground_box
 # No real second kidney of 489 KiTS23 cases is smaller (smallest 45 ml) and no false one larger than 5 ml.
 SECOND_KIDNEY_ML = 10.0
 # A component with more than this share on either side of the midline lies on both: a horseshoe kidney.
-_MIDLINE_SHARE = 0.25
+MIDLINE_SHARE = 0.25
 # From a pixel's center to the middles of its four sides, (row, column), pixels.
 _SIDE_MIDDLES = np.array([(-0.5, 0.0), (0.5, 0.0), (0.0, -0.5), (0.0, 0.5)])
 
@@ -172,9 +172,9 @@ def _midline(kidneys: list[_Part], geometry: Geometry) -> float:
 def _side(part: _Part, midline: float) -> str:
     """Return where a component lies; LPS x grows to the patient's left."""
     share_left = float(np.mean(part.world[:, 0] > midline))
-    if share_left > 1 - _MIDLINE_SHARE:
+    if share_left > 1 - MIDLINE_SHARE:
         return "left"
-    return "right" if share_left < _MIDLINE_SHARE else "midline"
+    return "right" if share_left < MIDLINE_SHARE else "midline"
 
 
 def _diameter(pixels: NDArray[np.intp], in_plane: NDArray[np.float64]) -> float:

@@ -53,8 +53,8 @@ class Restored:
         for region, probabilities in self._regions:
             shared = _intersection(region, box)
             if shared is not None:
-                total[(..., *_relative(shared, box).slices)] += _in_plane(region, probabilities, shared)
-                count[_relative(shared, box).slices] += 1
+                total[(..., *shared.seen_from(box.start).slices)] += _in_plane(region, probabilities, shared)
+                count[shared.seen_from(box.start).slices] += 1
         if len(self._regions) > 1:
             total /= np.maximum(count, 1)
         return total
@@ -105,19 +105,12 @@ def _along_z(region: RegionOutput, channels: tuple[int, ...]) -> NDArray[np.floa
 
 def _in_plane(region: Box, probabilities: NDArray[np.floating], part: Box) -> NDArray[np.float32]:
     """Return the voxels of `part` from the `probabilities` of `region`, of which only z is restored yet."""
-    inside = _relative(part, region)
+    inside = part.seen_from(region.start)
     slices = resize(probabilities[:, inside.slices[0]], (inside.shape[0], *region.shape[1:]))
     within_slices = Box(start=(0, *inside.start[1:]), stop=(inside.shape[0], *inside.stop[1:]))
     return crop_pad(slices, within_slices)
 
 
 def _intersection(one: Box, other: Box) -> Box | None:
-    start = tuple(map(max, one.start, other.start))
-    stop = tuple(map(min, one.stop, other.stop))
-    return Box(start=start, stop=stop) if all(a < b for a, b in zip(start, stop, strict=True)) else None  # type: ignore[arg-type]
-
-
-def _relative(box: Box, to: Box) -> Box:
-    start = tuple(a - origin for a, origin in zip(box.start, to.start, strict=True))
-    stop = tuple(b - origin for b, origin in zip(box.stop, to.start, strict=True))
-    return Box(start=start, stop=stop)  # type: ignore[arg-type]
+    shared = one.clipped(other)
+    return shared if all(shared.shape) else None

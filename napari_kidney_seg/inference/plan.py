@@ -114,7 +114,9 @@ def _expected_boxes(stage: Stage, geometry: Geometry) -> tuple[Box, ...]:
 
 
 def _voxels_seen(stage: Stage, region: Geometry) -> float:
-    shape = padded_to(stage.grid.shape_for(region), stage.window).shape
-    strides = [max(1, int(w * (1 - o))) for w, o in zip(stage.window, stage.overlap, strict=True)]
-    windows = [1 - (w - n) // step for n, w, step in zip(shape, stage.window, strides, strict=True)]
-    return float(np.prod(windows) * np.prod(stage.window) * (1 + len(stage.mirrors)))
+    working = stage.grid.shape_for(region)
+    window = stage.window_for(working)
+    shape = padded_to(working, window).shape
+    strides = [max(1, int(w * (1 - o))) for w, o in zip(window, stage.overlap, strict=True)]
+    windows = [1 - (w - n) // step for n, w, step in zip(shape, window, strides, strict=True)]
+    return float(np.prod(windows) * np.prod(window) * (1 + len(stage.mirrors)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import AxisMap, Box, Shape, Spacing
+from napari_kidney_seg.core.intensity import NeighborhoodStep
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.cropping import crop_pad, padded_to
-from napari_kidney_seg.imaging.intensity import Window
 from napari_kidney_seg.imaging.resampling import resize
 
 AIR = -1024.0  # HU
-POINTWISE = (Window,)  # intensity steps that look at each voxel alone
 SLAB = 32  # slices normalized and resized at once: keeps the float32 copy of a long scan out of memory
 
 
@@ -30,7 +30,9 @@ class PreparedRegion:
     box : Box
         The region on the scan's grid.
     array : float32, shape (z, y, x)
-        Normalized, on the working grid, padded to at least the stage's window.
+        Normalized, on the working grid, padded to at least `window`.
+    window : (z, y, x) voxels
+        What the network sees at once.
     inner : Box
         The region itself within `array`.
     spacing : (sz, sy, sx), mm
@@ -39,6 +41,7 @@ class PreparedRegion:
 
     box: Box
     array: NDArray[np.float32] = field(repr=False)
+    window: Shape
     inner: Box
     spacing: Spacing
 
@@ -70,12 +73,14 @@ def prepare_in_slabs(volume: Volume, stage: Stage, box: Box) -> Generator[int, N
     region = volume.geometry.cropped(box)
     working = stage.grid.shape_for(region)
     resized = yield from _resized(volume, stage, box, working)
-    padded = padded_to(working, stage.window)
+    window = stage.window_for(working)
+    padded = padded_to(working, window)
     start = tuple(-first for first in padded.start)
     stop = tuple(first + n for first, n in zip(start, working, strict=True))
     return PreparedRegion(
         box=box,
         array=np.ascontiguousarray(crop_pad(resized, padded, stage.pad_value)),
+        window=window,
         inner=Box(start=start, stop=stop),  # type: ignore[arg-type]
         spacing=region.resized(working).spacing,
     )
@@ -83,35 +88,39 @@ def prepare_in_slabs(volume: Volume, stage: Stage, box: Box) -> Generator[int, N
 
 def _resized(volume: Volume, stage: Stage, box: Box, working: Shape) -> Generator[int, None, NDArray[np.float32]]:
     """Return the normalized region on the working grid: resized in-plane slab by slab, and then along z."""
-    is_pointwise = all(isinstance(step, POINTWISE) for step in stage.intensity)
     in_plane = np.empty((box.shape[0], *working[1:]), np.float32)
-    for slab in _slabs(box, SLAB if is_pointwise else box.shape[0]):
-        slices = _relative(slab, box).slices[0]
-        in_plane[slices] = resize(_normalized(volume, stage, slab), (slab.shape[0], *working[1:]))
+    for slab in slabs(box):
+        slices = slab.seen_from(box.start).slices[0]
+        in_plane[slices] = resize(normalized(volume, stage, slab), (slab.shape[0], *working[1:]))
         yield slices.stop
     return resize(in_plane, working)
 
 
-def _slabs(box: Box, slices: int) -> Iterator[Box]:
-    for first in range(box.start[0], box.stop[0], slices):
-        last = min(first + slices, box.stop[0])
+def slabs(box: Box) -> Iterator[Box]:
+    """Yield the parts of `box`, a few slices each, from its first slice on."""
+    for first in range(box.start[0], box.stop[0], SLAB):
+        last = min(first + SLAB, box.stop[0])
         yield Box(start=(first, *box.start[1:]), stop=(last, *box.stop[1:]))
 
 
-def _normalized(volume: Volume, stage: Stage, box: Box) -> NDArray[np.float32]:
-    """Return the voxels of `box` after the intensity steps, on the scan's grid, padded where the scan ends."""
-    inside = box.grown((0, 0, 0), volume.geometry.shape)
-    normalized = stage.normalize(_finite(volume.array[inside.slices]), volume.spacing)
-    return crop_pad(normalized, _relative(box, inside), stage.pad_value)
+def normalized(volume: Volume, stage: Stage, box: Box) -> NDArray[np.float32]:
+    """Return the voxels of `box` after the intensity steps, on the scan's grid, padded where the scan ends.
+
+    The steps see as much around the box as they look at, so that a crop is what the same crop of the whole scan is.
+    """
+    inside = box.clipped(Box.whole(volume.geometry.shape))
+    seen = inside.grown(_reach(stage, volume.spacing), volume.geometry.shape)
+    result = stage.normalize(finite(volume.array[seen.slices]), volume.spacing)[inside.seen_from(seen.start).slices]
+    return crop_pad(result, box.seen_from(inside.start), stage.pad_value)
 
 
-def _relative(box: Box, to: Box) -> Box:
-    start = tuple(a - origin for a, origin in zip(box.start, to.start, strict=True))
-    stop = tuple(b - origin for b, origin in zip(box.stop, to.start, strict=True))
-    return Box(start=start, stop=stop)  # type: ignore[arg-type]
+def _reach(stage: Stage, spacing: Spacing) -> tuple[int, int, int]:
+    """Return how many voxels (z, y, x) around one the intensity steps look at."""
+    reach_mm = sum(step.reach_mm for step in stage.intensity if isinstance(step, NeighborhoodStep))
+    return tuple(math.ceil(reach_mm / step) for step in spacing)  # type: ignore[return-value]
 
 
-def _finite(array: NDArray[Any]) -> NDArray[Any]:
+def finite(array: NDArray[Any]) -> NDArray[Any]:
     """Return `array` with air where it holds no number."""
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return array

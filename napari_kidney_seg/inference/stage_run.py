@@ -16,10 +16,11 @@ from torch import Tensor
 from napari_kidney_seg.core.device import check_memory, network_memory
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Box, Shape, Spacing
-from napari_kidney_seg.core.method import RegionOutput, Stage, StageOutput
+from napari_kidney_seg.core.method import IntensityStep, RegionOutput, Stage, StageOutput
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec
+from napari_kidney_seg.inference.fitting import fit_in_slabs
 from napari_kidney_seg.inference.mirroring import mirrored
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.prepare import PreparedRegion, prepare_in_slabs
@@ -69,12 +70,17 @@ class Clock:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What a run computes with: the options, the device they led to, the engines in use, and the clock."""
+    """What a run computes with: the options, the device they led to, the engines in use, and the clock.
+
+    `fits` holds the intensity steps that were fitted to the scan of this run, by what they were before: the stages of
+    a cascade share them.
+    """
 
     options: RunOptions
     device: str
     clock: Clock = field(default_factory=Clock)
     engines: set[str] = field(default_factory=set)
+    fits: dict[tuple[IntensityStep, ...], tuple[IntensityStep, ...]] = field(default_factory=dict)
 
     @property
     def window_batch(self) -> int:
@@ -94,12 +100,12 @@ def run_stage(
     InsufficientMemoryError
         When not even one window fits.
     """
-    regions = yield from _prepared(scan, stage, boxes, machine.clock)
+    regions = yield from _prepared(scan, stage, boxes, machine)
     counter = _Counter(stage, regions, len(networks))
     yield counter.after(0)
     sums: list[NDArray[np.float32]] = []
     for network in networks if regions else []:
-        engine, notice = _load(network, machine)
+        engine, notice = _load(network, [region.window for region in regions], machine)
         if notice is not None:
             yield notice
         found = yield from _predict_regions(engine, stage, regions, machine, counter)
@@ -110,24 +116,34 @@ def run_stage(
 
 
 def _prepared(
-    scan: Volume, stage: Stage, boxes: tuple[Box, ...], clock: Clock
+    scan: Volume, stage: Stage, boxes: tuple[Box, ...], machine: Machine
 ) -> Generator[SlicesPrepared, None, list[PreparedRegion]]:
     regions = []
-    with clock.timing("prepare"):
+    with machine.clock.timing("prepare"):
+        fitted = (yield from _fitted(scan, stage, machine)) if boxes else stage
         for box in boxes:
             event = partial(SlicesPrepared, total=box.shape[0])
-            region = yield from translated(prepare_in_slabs(scan, stage, box), event)
+            region = yield from translated(prepare_in_slabs(scan, fitted, box), event)
             regions.append(region)
     return regions
+
+
+def _fitted(scan: Volume, stage: Stage, machine: Machine) -> Generator[SlicesPrepared, None, Stage]:
+    """Return `stage` with the intensity steps that look at the whole scan fitted to it."""
+    if stage.intensity not in machine.fits:
+        event = partial(SlicesPrepared, total=scan.geometry.shape[0])
+        fitted = yield from translated(fit_in_slabs(stage, scan), event)
+        machine.fits[stage.intensity] = fitted.intensity
+    return replace(stage, intensity=machine.fits[stage.intensity])
 
 
 class _Counter:
     """Counts the windows of a stage."""
 
     def __init__(self, stage: Stage, regions: list[PreparedRegion], models: int) -> None:
-        plan = WindowPlan(window=stage.window, overlap=stage.overlap)
+        plans = [WindowPlan(window=region.window, overlap=stage.overlap) for region in regions]
         shapes: list[Shape] = [region.array.shape for region in regions]
-        self._total = models * sum(len(window_spans(shape, plan)) for shape in shapes)
+        self._total = models * sum(len(window_spans(shape, plan)) for shape, plan in zip(shapes, plans, strict=True))
         self._done = 0
 
     def after(self, step: int | Notice) -> WindowsDone | Notice:
@@ -138,12 +154,12 @@ class _Counter:
         return WindowsDone(done=self._done, total=self._total)
 
 
-def _load(network: NetworkSpec, machine: Machine) -> tuple[Engine, Notice | None]:
+def _load(network: NetworkSpec, windows: list[Shape], machine: Machine) -> tuple[Engine, Notice | None]:
     value_bytes = 2 if machine.device.startswith("cuda") else 4
-    needed = network_memory(network.state, network.window, value_bytes)
+    needed = max(network_memory(network.state, window, value_bytes) for window in windows)
     check_memory(needed, machine.device, f"stage {network.stage.name!r}")
     with machine.clock.timing("load"):
-        engine, notice = build_engine(network, machine.options, machine.device)
+        engine, notice = build_engine(replace(network, size=windows[0]), machine.options, machine.device)
     machine.engines.add(engine.name)
     return engine, notice
 
@@ -154,7 +170,7 @@ def _predict_regions(
     """Return what one model says about each region, (C, z, y, x) on the padded working grid."""
     predict = _predictor(engine, stage, machine.options)
     plan = WindowPlan(
-        window=stage.window,
+        window=stage.window,  # each region's own takes its place below
         overlap=stage.overlap,
         blending=stage.blending,
         batch=machine.window_batch,
@@ -163,7 +179,8 @@ def _predict_regions(
     found = []
     with machine.clock.timing(stage.name):
         for region in regions:
-            probabilities = yield from translated(stitch(region.array, predict, plan), counter.after)
+            steps = stitch(region.array, predict, replace(plan, window=region.window))
+            probabilities = yield from translated(steps, counter.after)
             found.append(probabilities)
     return found
 

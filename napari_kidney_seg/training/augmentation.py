@@ -84,18 +84,3 @@ class BrightnessContrastGamma:
         changed = image.copy()
         changed[where] = unit * 2 - 1
         return np.clip(changed, -1, 1), labels
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noise:
-    """White noise of up to `deviation` (in input units) added with `probability`: other scanners, other doses."""
-
-    deviation: float
-    probability: float = 0.5
-
-    def __call__(self, image: Image, labels: Labels, rng: np.random.Generator) -> tuple[Image, Labels]:
-        """Return the pair, noisy or not."""
-        if rng.random() >= self.probability:
-            return image, labels
-        noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(0, self.deviation))
-        return image + noise, labels

@@ -11,7 +11,7 @@ import torch
 
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import Bundle, Card, describe_stage, save_bundle
-from napari_kidney_seg.training.trainer import best_weights
+from napari_kidney_seg.training.run_folder import best_weights
 
 RECORDED_PACKAGES = ("napari-kidney-seg", "torch", "monai", "lightning", "numpy")
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kidney_seg import __version__
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
@@ -23,6 +27,8 @@ KITS_MASKS = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")
 KITS_FOLDERS = (".", "data", "dataset", "kits21/data")
 GEOMETRY_TOLERANCE_MM = 0.1
 PHANTOMS = "phantoms"
+CASE_NAME = re.compile(r"case_[^_]+")
+LOWEST_HU, HIGHEST_HU = -1024, 3071  # what a scan is kept as; every method's window lies within
 MOST_LESIONS = 2  # tumors, and cysts, in an analytic phantom
 
 
@@ -53,7 +59,11 @@ class CaseSource(Protocol):
 
     @property
     def key(self) -> str:
-        """What tells this case from others of the same name in a cache."""
+        """What changes whenever the case does: where a cache keeps it follows from this."""
+
+    @property
+    def group(self) -> str:
+        """The patient: cases of one group are never split between training and validation."""
 
     def read(self) -> Case:
         """Return the case, canonical."""
@@ -69,8 +79,14 @@ class CaseFiles:
 
     @property
     def key(self) -> str:
-        """Where the image lies."""
-        return str(self.image.resolve())
+        """Where both files lie, their sizes and times of change."""
+        return f"{_stamp(self.image)} {_stamp(self.mask)}"
+
+    @property
+    def group(self) -> str:
+        """``case_00000`` of ``case_00000`` and of ``case_00000_anything``; else the name."""
+        known = CASE_NAME.match(self.name)
+        return known.group() if known else self.name
 
     def read(self) -> Case:
         """Return the case, canonical.
@@ -111,8 +127,13 @@ class PhantomCase:
 
     @property
     def key(self) -> str:
-        """What it is rendered around."""
-        return str(self.label_map)
+        """What it is rendered around, and by which version."""
+        return f"{__version__} {_stamp(self.label_map) if self.label_map else 'analytic'}"
+
+    @property
+    def group(self) -> str:
+        """The label map's name, or the phantom's own."""
+        return self.label_map.name if self.label_map else self.name
 
     def read(self) -> Case:
         """Return the case, rendered."""
@@ -148,10 +169,18 @@ class Dataset:
         return replace(self, cases=tuple(self.cases[index] for index in indices))
 
     def split(self, validation_share: float, seed: int) -> tuple[Dataset, Dataset]:
-        """Return (training, validation) cases: a random share, the same for every method and stage."""
-        order = np.random.default_rng(seed).permutation(len(self))
-        count = max(1, round(len(self) * validation_share)) if len(self) > 1 else 0
-        return self.subset(sorted(order[count:].tolist())), self.subset(sorted(order[:count].tolist()))
+        """Return (training, validation) cases: a share of the groups, the same for every method and stage.
+
+        Groups are ranked by a hash of seed and name, so that adding cases moves at most a few of the others.
+        """
+        groups = sorted({case.group for case in self.cases}, key=lambda group: _digest(f"{seed} {group}"))
+        count = max(1, round(len(groups) * validation_share)) if len(groups) > 1 else 0
+        held_out = set(groups[:count])
+        is_held_out = [case.group in held_out for case in self.cases]
+        return (
+            self.subset([index for index, out in enumerate(is_held_out) if not out]),
+            self.subset([index for index, out in enumerate(is_held_out) if out]),
+        )
 
     def load(self, index: int) -> Case:
         """Return case number `index`.
@@ -164,18 +193,33 @@ class Dataset:
         case = self.cases[index]
         if self.cache is None:
             return case.read()
-        key = hashlib.sha1(case.key.encode(), usedforsecurity=False).hexdigest()[:8]
-        folder = self.cache / f"{case.name}-{key}"
+        folder = self.cache / f"{case.name}-{_digest(case.key)[:12]}"
         if not (folder / "geometry.json").is_file():
             _keep(case.read(), folder)
         return _recall(case.name, folder)
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stamp(path: Path) -> str:
+    facts = path.stat()
+    return f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+
+
 def _keep(case: Case, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "image.npy", np.clip(case.scan.array, -1024, 3071).astype(np.int16))
-    np.save(folder / "labels.npy", case.labels)
-    (folder / "geometry.json").write_text(json.dumps({"affine": case.scan.geometry.affine.tolist()}))
+    """Write the case beside its place and move it there whole: another process may be doing the same."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    air_for_nothing = np.nan_to_num(case.scan.array, nan=LOWEST_HU, posinf=HIGHEST_HU, neginf=LOWEST_HU)
+    np.save(part / "image.npy", np.clip(air_for_nothing, LOWEST_HU, HIGHEST_HU).astype(np.int16))
+    np.save(part / "labels.npy", case.labels)
+    (part / "geometry.json").write_text(json.dumps({"affine": case.scan.geometry.affine.tolist()}))
+    try:
+        part.rename(folder)
+    except OSError:  # the other one was first, with the same content
+        shutil.rmtree(part)
 
 
 def _recall(name: str, folder: Path) -> Case:

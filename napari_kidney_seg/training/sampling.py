@@ -17,6 +17,7 @@ from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.imaging.cropping import crop_pad, foreground_box
 from napari_kidney_seg.imaging.resampling import resize, resize_labels
+from napari_kidney_seg.inference.prepare import normalized
 from napari_kidney_seg.training.dataset import Case
 
 Window = tuple[NDArray[np.float32], NDArray[np.uint8]]
@@ -75,7 +76,7 @@ class RegionSlab:
         if box is None:
             return RandomBox(scale=(0.4, 0.7))(case, stage, rng)
         box = self._jittered(box, case.scan.geometry, rng)
-        return cut_window(case, stage, self._slab(box, case.scan.geometry, stage, rng))
+        return cut_window(case, stage, self._slab(box, case.scan.geometry, stage, rng), within=box)
 
     def _kidney_box(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> Box | None:
         box = foreground_box(labels)
@@ -87,10 +88,8 @@ class RegionSlab:
         chosen = foreground_box(components == rng.choice(kidneys))
         if chosen is None:
             return box
-        return Box(
-            start=tuple(a + b for a, b in zip(box.start, chosen.start, strict=True)),  # type: ignore[arg-type]
-            stop=tuple(a + b for a, b in zip(box.start, chosen.stop, strict=True)),  # type: ignore[arg-type]
-        )
+        z, y, x = box.start
+        return chosen.seen_from((-z, -y, -x))
 
     def _jittered(self, box: Box, geometry: Geometry, rng: np.random.Generator) -> Box:
         margins = self.margin_mm + rng.uniform(-self.jitter_mm, self.jitter_mm, (2, 3))
@@ -103,25 +102,29 @@ class RegionSlab:
         working = stage.grid.shape_for(geometry.cropped(box))
         per_working_slice = box.shape[0] / working[0]
         length = max(1, round(stage.window[0] * rng.uniform(*self.slice_scale) * per_working_slice))
-        low, high = sorted((box.start[0], box.stop[0] - length))
-        first = int(rng.integers(low, high + 1))
+        spare = box.shape[0] - length
+        # A box with fewer slices than the slab is padded at both ends, as inference does.
+        first = box.start[0] + (int(rng.integers(0, spare + 1)) if spare > 0 else spare // 2)
         return Box(start=(first, *box.start[1:]), stop=(first + length, *box.stop[1:]))
 
 
-def cut_window(case: Case, stage: Stage, box: Box) -> Window:
-    """Return the voxels of `box` as the network gets them: normalized, then padded, then resized to its window."""
-    whole = Box.whole(case.scan.geometry.shape)
-    inside = Box(
-        start=tuple(max(0, a) for a in box.start),  # type: ignore[arg-type]
-        stop=tuple(min(b, n) for b, n in zip(box.stop, whole.stop, strict=True)),  # type: ignore[arg-type]
-    )
-    local = Box(
-        start=tuple(a - b for a, b in zip(box.start, inside.start, strict=True)),  # type: ignore[arg-type]
-        stop=tuple(a - b for a, b in zip(box.stop, inside.start, strict=True)),  # type: ignore[arg-type]
-    )
-    image = stage.normalize(case.scan.array[inside.slices], case.scan.spacing)
-    image = crop_pad(image, local, stage.pad_value)
-    labels = crop_pad(np.asarray(case.labels[inside.slices]), local)
+def cut_window(case: Case, stage: Stage, box: Box, within: Box | None = None) -> Window:
+    """Return the voxels of `box` as the network gets them: normalized, then padded, then resized to its window.
+
+    Parameters
+    ----------
+    case : Case
+    stage : Stage
+    box : Box
+        May reach outside the scan.
+    within : Box or None
+        What lies outside this box is padded too; None is the whole scan.
+    """
+    inside = box.clipped(within or Box.whole(case.scan.geometry.shape))
+    image = normalized(case.scan, stage, inside)
+    labels = np.asarray(case.labels[inside.slices])
+    outer = box.seen_from(inside.start)
+    image, labels = crop_pad(image, outer, stage.pad_value), crop_pad(labels, outer)
     return resize(image, stage.window), resize_labels(labels, stage.window)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from napari_kidney_seg.core.method import Stage
+from napari_kidney_seg.io.bundle import describe_stage
 from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.sampling import draw_order
 
@@ -44,6 +46,16 @@ class StageTask:
     validation: Dataset
     seed: int = 0
     validation_windows: int = 16
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a resumed run must have in common with the run it continues, as JSON values."""
+        return {
+            "stage": self.stage.name,
+            "sizes": describe_stage(self.stage),
+            "epochs": self.stage.recipe.epochs,
+            "seed": self.seed,
+            "cases": [case.name for case in self.training.cases],
+        }
 
     def epoch_order(self, epoch: int, losses: dict[int, float]) -> list[int]:
         """Return the case of every window of `epoch`."""
@@ -91,11 +103,11 @@ class WindowStream(torch.utils.data.Dataset[tuple[Tensor, Tensor, int]]):
 
 
 def mix(images: Tensor, alpha: float, rng: np.random.Generator) -> tuple[Tensor, Tensor, float]:
-    """Return mixed images, the permutation of partners and the share of the first one.
+    """Return mixed images, the index of each one's partner and the share of the first one.
 
     Parameters
     ----------
-    images : shape (B, 1, Z, Y, X)
+    images : shape (B, 1, Z, Y, X), B at least 2
     alpha : float
         The share is drawn from Beta(alpha, alpha).
     rng : numpy Generator
@@ -105,5 +117,6 @@ def mix(images: Tensor, alpha: float, rng: np.random.Generator) -> tuple[Tensor,
     .. [1] Zhang et al., "mixup", ICLR 2018, arXiv:1710.09412.
     """
     share = float(rng.beta(alpha, alpha))
-    partners = torch.from_numpy(rng.permutation(len(images))).to(images.device)
+    shift = int(rng.integers(1, len(images)))  # never with itself
+    partners = torch.arange(len(images), device=images.device).roll(shift)
     return share * images + (1 - share) * images[partners], partners, share

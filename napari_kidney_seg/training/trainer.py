@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Generator, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.events import EpochDone, Event, Progress
+from napari_kidney_seg.training.run_folder import RunFolder
 from napari_kidney_seg.training.schedules import SCHEDULES
 from napari_kidney_seg.training.scores import dice_counts, predicted_classes
 from napari_kidney_seg.training.task import MIXUP_STREAM, StageTask, WindowStream, mix
@@ -28,7 +27,6 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 LOSS_MEMORY = 0.9  # of the running loss per case
 GRADIENT_NORM = 12.0
-LAST, BEST, LOG = "last.ckpt", "best.safetensors", "log.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,21 +74,21 @@ class Trainer:
     ----------
     task : StageTask
     run_folder : Path
-        Receives ``last.ckpt`` (everything needed to resume), ``best.safetensors`` (the weights that validated best)
-        and ``log.jsonl`` (one event a line).
+        Receives what `run_folder.RunFolder` lists.
     options : TrainerOptions
 
     Raises
     ------
     DatasetError
-        When there is no training case, or the run folder holds another run that was not asked to be resumed.
+        When there is no training case, the run folder holds a run that was not asked to be resumed, or the run to be
+        resumed was started with another stage, other cases or another number of epochs.
     """
 
     def __init__(self, task: StageTask, run_folder: Path, options: TrainerOptions | None = None) -> None:
-        self.task, self.folder, self.options = task, run_folder, options or TrainerOptions()
+        self.task, self.folder, self.options = task, RunFolder(run_folder), options or TrainerOptions()
         if not len(task.training):
             raise DatasetError("Found no training case; needed at least one. Give a folder with labelled cases.")
-        if (run_folder / LAST).exists() and not self.options.resume:
+        if self.folder.last.exists() and not self.options.resume:
             raise DatasetError(f"{str(run_folder)!r} holds a run already. Resume it, or choose an empty folder.")
         run_folder.mkdir(parents=True, exist_ok=True)
         accelerator = self.options.accelerator
@@ -99,6 +97,7 @@ class Trainer:
             devices=self.options.devices,
             precision=_precision(self.options.precision, accelerator),
         )
+        self._scales = _precision(self.options.precision, accelerator) == "16-mixed"
         self.fabric.launch()
         self.fabric.seed_everything(task.seed, verbose=False)
         recipe = task.stage.recipe
@@ -111,9 +110,12 @@ class Trainer:
         )
         self.network, self.optimizer = self.fabric.setup(network, optimizer)
         self.loss = recipe.loss()
-        self.progress: dict[str, Any] = {"epoch": 0, "best": -1.0, "losses": {}, "seconds": 0.0}
-        if self.options.resume and (run_folder / LAST).exists():
+        unseen = torch.full((len(task.training),), torch.nan)
+        self.progress: dict[str, Any] = {"epoch": 0, "best": -1.0, "losses": unseen, "seconds": 0.0}
+        if self.folder.last.exists():
             self._resume()
+        elif self.fabric.is_global_zero:
+            self.folder.begin(task)
 
     def run(self) -> Generator[Event, None, Path]:
         """Train the remaining epochs, yielding events, and return the path of the best weights."""
@@ -136,24 +138,28 @@ class Trainer:
                 best=best,
                 seconds_left=left,
             )
-            self._log(event)
+            if self.fabric.is_global_zero:
+                self.folder.log(event)
             yield event
-        return self.folder / BEST
+        return self.folder.best
 
     def _train_epoch(self, epoch: int, epochs: int) -> Generator[Event, None, float]:
         batches = self._batches(epoch)
         rng = np.random.default_rng([self.task.seed, MIXUP_STREAM, epoch])
         self.network.train()
-        total = 0.0
+        losses = []
         for number, (images, targets, cases) in enumerate(batches):
             self._set_learning_rate((epoch + number / len(batches)) / epochs)
-            total += self._step(images, targets, cases.tolist(), rng)
+            losses.append(self._step(images, targets, cases.tolist(), rng))
             fraction = (epoch + (number + 1) / len(batches)) / epochs
             yield Progress(stage=self.task.stage.name, done=number + 1, total=len(batches), fraction=fraction)
-        return total / len(batches)
+        self._share_running_losses()
+        finite = [loss for loss in losses if np.isfinite(loss)]
+        return float(np.mean(finite)) if finite else float("inf")
 
     def _batches(self, epoch: int) -> Any:
-        losses = {int(case): loss for case, loss in self.progress["losses"].items()}
+        seen = torch.nonzero(torch.isfinite(self.progress["losses"])).flatten().tolist()
+        losses = {case: float(self.progress["losses"][case]) for case in seen}
         stream = WindowStream(self.task, epoch, self.task.epoch_order(epoch, losses))
         loader = torch.utils.data.DataLoader(
             stream, batch_size=self.task.stage.recipe.batch, num_workers=self.options.workers
@@ -176,7 +182,7 @@ class Trainer:
         norm = self.fabric.clip_gradients(
             self.network, self.optimizer, max_norm=GRADIENT_NORM, error_if_nonfinite=False
         )
-        if norm is not None and torch.isfinite(norm):
+        if self._scales or norm is None or torch.isfinite(norm):  # a gradient scaler leaves it out by itself
             self.optimizer.step()
         return float(losses.detach().mean())
 
@@ -186,9 +192,17 @@ class Trainer:
 
     def _remember(self, cases: Iterable[int], losses: Tensor) -> None:
         """Update the running loss of each case."""
+        running = self.progress["losses"]
         for case, loss in zip(cases, losses.tolist(), strict=True):
-            before = self.progress["losses"].get(case, loss)
-            self.progress["losses"][case] = LOSS_MEMORY * before + (1 - LOSS_MEMORY) * loss
+            if np.isfinite(loss):
+                before = float(running[case]) if torch.isfinite(running[case]) else loss
+                running[case] = LOSS_MEMORY * before + (1 - LOSS_MEMORY) * loss
+
+    def _share_running_losses(self) -> None:
+        """Let every process know the running losses of the cases the others saw."""
+        if self.fabric.world_size > 1:
+            gathered: Any = self.fabric.all_gather(self.fabric.to_device(self.progress["losses"]))
+            self.progress["losses"] = torch.nanmean(gathered, dim=0).cpu()
 
     def _set_learning_rate(self, done: float) -> None:
         recipe = self.task.stage.recipe
@@ -200,7 +214,9 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        """Return the Dice of each foreground class over all validation windows, and their mean."""
+        """Return the Dice of each foreground class over all validation windows, and their mean; empty without cases."""
+        if not len(self.task.validation):
+            return {}
         self.network.eval()
         activation = self.task.stage.activation
         names = self.task.stage.classes[1:] if activation == "softmax" else self.task.stage.classes
@@ -215,50 +231,36 @@ class Trainer:
         return {**scores, "dice": float(np.mean(list(scores.values())))}
 
     def _keep_best(self, scores: dict[str, float]) -> bool:
-        if not scores or scores["dice"] < self.progress["best"]:
-            return False
-        self.progress["best"] = scores["dice"]
-        save_file({name: tensor.contiguous() for name, tensor in self._weights().items()}, self.folder / BEST)
-        return True
+        nothing_to_compare = not len(self.task.validation)
+        is_best = bool(scores) and scores["dice"] >= self.progress["best"]
+        if is_best:
+            self.progress["best"] = scores["dice"]
+        if (is_best or nothing_to_compare) and self.fabric.is_global_zero:
+            self.folder.save_best(self._weights())
+        return is_best
 
     def _weights(self) -> dict[str, Tensor]:
         module: nn.Module = self.network.module
         return {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
 
     def _save_last(self) -> None:
-        temporary = self.folder / f"{LAST}.part"
+        temporary = self.folder.last.with_suffix(".part")
         self.fabric.save(temporary, self._state())
-        temporary.replace(self.folder / LAST)
+        if self.fabric.is_global_zero:
+            temporary.replace(self.folder.last)
+        self.fabric.barrier()
 
     def _resume(self) -> None:
+        self.folder.check(self.task)
         state = self._state()
-        self.fabric.load(self.folder / LAST, state)
+        self.fabric.load(self.folder.last, state, weights_only=True)
         self.progress = state["progress"]
 
     def _state(self) -> dict[str, Any]:
         return {"network": self.network, "optimizer": self.optimizer, "progress": self.progress}
-
-    def _log(self, event: EpochDone) -> None:
-        line = json.dumps({"event": "epoch", "time": time.time(), **asdict(event)})
-        with (self.folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
 
 
 def _start_from(network: nn.Module, weights: dict[str, Tensor]) -> None:
     own = network.state_dict()
     fitting = {name: tensor for name, tensor in weights.items() if name in own and own[name].shape == tensor.shape}
     network.load_state_dict(fitting, strict=False)
-
-
-def best_weights(run_folder: Path) -> dict[str, Tensor]:
-    """Return the best weights of the run in `run_folder`.
-
-    Raises
-    ------
-    DatasetError
-        When the run has none yet.
-    """
-    path = run_folder / BEST
-    if not path.is_file():
-        raise DatasetError(f"{str(run_folder)!r} holds no trained weights ({BEST}). Train the stage first.")
-    return load_file(path)

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from napari_kidney_seg.core.errors import DatasetError
-from napari_kidney_seg.training.dataset import open_dataset, phantom_stream
+from napari_kidney_seg.training.dataset import Dataset, open_dataset, phantom_stream
 from tests.training.conftest import KITS_AFFINE, labelled_arrays
 
 
@@ -63,6 +65,25 @@ def test_a_mask_on_another_grid_is_refused(kits_folder):
 
     with pytest.raises(DatasetError, match=r"\(23, 40, 48\)"):
         open_dataset(kits_folder).load(0)
+
+
+def test_a_corrected_mask_is_read_again(kits_folder, dataset):
+    dataset.load(0)
+    labels = np.zeros_like(labelled_arrays(0)[1])
+    path = kits_folder / "dataset" / "case_00000" / "segmentation.nii.gz"
+    nib.Nifti1Image(labels, KITS_AFFINE).to_filename(path)
+
+    assert dataset.load(0).labels.max() == 0
+
+
+def test_scans_of_one_patient_stay_together(kits_folder, tmp_path):
+    cases = open_dataset(kits_folder).cases
+    twins = tuple(replace(case, name=f"{case.name}_again") for case in cases)
+
+    training, validation = Dataset(cases=cases + twins).split(0.34, seed=1)
+
+    assert len(validation) == 2
+    assert not {case.group for case in training.cases} & {case.group for case in validation.cases}
 
 
 def test_the_split_is_a_partition_that_depends_on_the_seed_alone(dataset):

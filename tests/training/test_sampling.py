@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.geometry import Box
+from napari_kidney_seg.core.method import WorkingGrid
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.sampling import RandomBox, RegionSlab, cut_window, draw_order
 
@@ -50,6 +51,17 @@ def test_a_slab_without_jitter_or_scaling_is_the_kidney_box_with_its_margin(case
     assert labels[:, 0].max() == 0
     assert np.flatnonzero(labels.any(axis=(0, 2))).tolist() == list(range(2, 21))
     assert np.flatnonzero(labels.any(axis=(0, 1)))[[0, -1]].tolist() == [2, 44]
+
+
+def test_a_kidney_box_with_fewer_slices_than_the_slab_is_padded_with_air_as_in_inference(case):
+    # The balls reach z 3..21, 19 slices; a slab of 31 has 6 slices of air at both ends.
+    sampler = RegionSlab(margin_mm=0, jitter_mm=0, slice_scale=(1, 1), one_kidney=0)
+    stage = replace(KIDNEY, window=(31, 19, 43), grid=WorkingGrid(shape=(None, 19, 43)))
+
+    image, labels = sampler(case, stage, np.random.default_rng(0))
+
+    np.testing.assert_allclose(image[[*range(6), *range(25, 31)]], -1, atol=1e-6)
+    assert np.flatnonzero(labels.any(axis=(1, 2))).tolist() == list(range(6, 25))
 
 
 def test_one_kidney_is_taken_when_asked(case):

@@ -1,5 +1,8 @@
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,11 +10,24 @@ import torch
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.events import EpochDone, Progress
 from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.run_folder import RunFolder, best_weights
 from napari_kidney_seg.training.task import StageTask
-from napari_kidney_seg.training.trainer import Trainer, TrainerOptions, best_weights
+from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 
 TINY = {"widths": (2, 4), "strides": ((2, 2, 2),), "kernels": ((3, 3, 3),) * 2}
 OPTIONS = TrainerOptions(accelerator="cpu", precision="32-true")
+TWO_PROCESSES = """
+import sys
+sys.path.insert(0, {tests!r})
+from dataclasses import replace
+from pathlib import Path
+from napari_kidney_seg.training.dataset import open_dataset
+from napari_kidney_seg.training.trainer import Trainer
+from tests.training.test_trainer import OPTIONS, tiny_task
+
+task = tiny_task(open_dataset({data!r}), epochs=2)
+list(Trainer(task, Path({run!r}), replace(OPTIONS, devices=2)).run())
+"""
 
 
 def tiny_task(dataset, epochs=3, name="coarse"):
@@ -55,6 +71,46 @@ def test_a_resumed_run_equals_an_uninterrupted_one(dataset, tmp_path):
     parts = torch.load(tmp_path / "parts" / "last.ckpt", weights_only=True)
     for name, tensor in whole["network"].items():
         torch.testing.assert_close(parts["network"][name], tensor, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(("change", "named"), [({"epochs": 5}, "epochs 3; now it is 5"), ({"name": "kidney"}, "stage")])
+def test_a_run_is_not_resumed_as_something_else(dataset, tmp_path, change, named):
+    finish(Trainer(tiny_task(dataset), tmp_path, OPTIONS))
+
+    with pytest.raises(DatasetError, match=named):
+        Trainer(tiny_task(dataset, **change), tmp_path, replace(OPTIONS, resume=True))
+
+
+def test_without_validation_cases_the_last_weights_are_kept_and_no_score_is_claimed(dataset, tmp_path):
+    task = replace(tiny_task(dataset, epochs=2), validation=dataset.subset([]))
+
+    events = finish(Trainer(task, tmp_path, OPTIONS))
+
+    assert all(event.scores == {} and not event.best for event in events if isinstance(event, EpochDone))
+    last = torch.load(tmp_path / "last.ckpt", weights_only=True)["network"]
+    torch.testing.assert_close(best_weights(tmp_path)["head.weight"], last["head.weight"])
+
+
+def test_a_loss_that_is_no_number_is_not_remembered(dataset, tmp_path):
+    trainer = Trainer(tiny_task(dataset), tmp_path, OPTIONS)
+
+    trainer._remember([0, 1, 0], torch.tensor([1.0, torch.nan, 2.0]))
+
+    assert trainer.progress["losses"][0] == pytest.approx(1.1)
+    assert torch.isnan(trainer.progress["losses"][1])
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(kits_folder, tmp_path):
+    script = tmp_path / "train.py"
+    root, run = str(Path(__file__).parents[2]), tmp_path / "run"
+    script.write_text(TWO_PROCESSES.format(tests=root, data=str(kits_folder), run=str(run)))
+
+    subprocess.run([sys.executable, str(script)], check=True, timeout=200, capture_output=True)
+
+    assert [event.epoch for event in RunFolder(run).epochs()] == [1, 2]
+    losses = torch.load(run / "last.ckpt", weights_only=True)["progress"]["losses"]
+    assert torch.isfinite(losses).all()
 
 
 def test_a_folder_with_a_run_is_not_overwritten_unasked(dataset, tmp_path):

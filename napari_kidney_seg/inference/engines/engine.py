@@ -27,16 +27,19 @@ class NetworkSpec:
     state : parameters by name
     key : str
         Names these weights: equal keys, equal networks. Empty for weights that have no name yet, which are not cached.
+    size : (z, y, x) voxels of an input, or None
+        None is the window of the stage.
     """
 
     stage: Stage
     state: Mapping[str, Tensor] = field(repr=False)
     key: str = ""
+    size: Shape | None = None
 
     @property
     def window(self) -> Shape:
         """(z, y, x) voxels of an input."""
-        return self.stage.window
+        return self.size or self.stage.window
 
     def module(self) -> torch.nn.Module:
         """Return the network with its weights, ready to predict."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import openvino as ov
@@ -34,22 +35,31 @@ class OpenVinoEngine(Engine):
 
     Notes
     -----
-    Windows have one fixed shape: a model with a dynamic batch is compiled anew, or runs slower, when the batch changes.
+    A model is compiled for windows of one fixed shape: with a dynamic one it is compiled anew at each change, or runs
+    slower. Windows of another shape than the first get a model of their own.
     """
 
     name = "openvino"
     device = "cpu"
 
     def __init__(self, spec: NetworkSpec, precision: str = "auto", threads: int | None = None) -> None:
-        self._request = _compiled_model(spec, _hint(precision), threads).create_infer_request()
+        self._compiled = partial(_compiled_model, hint=_hint(precision), threads=threads)
+        self._spec = spec
+        self._requests = {spec.window: self._compiled(spec).create_infer_request()}
 
     def logits(self, windows: Tensor) -> Tensor:
         """Return the scores (B, C, Z, Y, X) for `windows` (B, 1, Z, Y, X), in main memory."""
         return torch.cat([self._one(window[None]) for window in windows])
 
     def _one(self, window: Tensor) -> Tensor:
-        self._request.infer([window.contiguous().numpy()], share_inputs=True)
-        return torch.from_numpy(self._request.get_output_tensor(0).data.copy())
+        request = self._request_for(tuple(window.shape[2:]))  # type: ignore[arg-type]
+        request.infer([window.contiguous().numpy()], share_inputs=True)
+        return torch.from_numpy(request.get_output_tensor(0).data.copy())
+
+    def _request_for(self, window: Shape) -> Any:
+        if window not in self._requests:
+            self._requests[window] = self._compiled(replace(self._spec, size=window)).create_infer_request()
+        return self._requests[window]
 
 
 class _MainOutput(nn.Module):
