@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=None)
     arguments = parser.parse_args()
     method = get_method(DEFAULT, "compact")
-    bundle = load_bundle(arguments.bundle or find_bundle(DEFAULT, "compact"), method)
+    bundle = load_bundle(arguments.bundle or find_bundle(method), method)
     started = time.perf_counter()
     scan = read_volume(arguments.scan) if arguments.scan else sample_scan()[0]
     outside = {"read": time.perf_counter() - started}

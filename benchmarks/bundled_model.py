@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     method = get_method(DEFAULT, "compact")
-    bundle = load_bundle(arguments.bundle or find_bundle(DEFAULT, "compact"), method)
+    bundle = load_bundle(arguments.bundle or find_bundle(method), method)
     scores: dict[str, object] = {}
     if REAL_SCANS.is_dir():
         scores["real scans"] = on_real_scans(method, bundle)

@@ -79,7 +79,8 @@ def evaluate(
     from napari_kidney_seg.cli.console import people_console
     from napari_kidney_seg.cli.scoring import score
 
-    score(prediction, reference, csv, people_console(as_json=as_json))
+    if score(prediction, reference, csv, people_console(as_json=as_json)).failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -77,7 +77,7 @@ def open_model(method: str, preset: str, bundle: Path | None, options: RunOption
         When there are no weights for it, or they do not fit.
     """
     chosen = get_method(method, preset)
-    return Model(method=chosen, bundle=load_bundle(bundle or find_bundle(method, preset), chosen), options=options)
+    return Model(method=chosen, bundle=load_bundle(bundle or find_bundle(chosen), chosen), options=options)
 
 
 def plan_batch(inputs: Sequence[Path], output: Path, series: str | None = None) -> tuple[ScanTask, ...]:
@@ -114,8 +114,11 @@ def segment_case(task: ScanTask, model: Model) -> Generator[Event, None, Path]:
     yield from (Notice(code="scan", text=note, level="info") for note in volume.notes)
     result = yield from run_cascade(volume, model.method, model.bundle, options=model.options)
     task.mask.parent.mkdir(parents=True, exist_ok=True)
+    record = _record(volume, model, result, started)
+    if not task.mask.exists():  # the record first: a run killed between the two is then simply not done yet
+        write_sidecar(task.mask, record)
     write_labels(result.labels, task.mask, like=volume.source)
-    write_sidecar(task.mask, _record(volume, model, result, started))
+    write_sidecar(task.mask, record)
     return task.mask
 
 

@@ -20,8 +20,9 @@ from napari_kidney_seg.cli.console import print_record
 from napari_kidney_seg.cli.demo import has_display
 from napari_kidney_seg.core.device import free_memory
 from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import find_bundle, user_models_folder
-from napari_kidney_seg.methods import DEFAULT
+from napari_kidney_seg.methods import DEFAULT, get_method
 
 PACKAGES = ("napari-kidney-seg", "napari", "npe2", "torch", "monai", "nibabel", "SimpleITK", "lightning")
 QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
@@ -173,10 +174,10 @@ def folder_check(folder: Path) -> Check:
     return Check(name=name, found=f"writable, {free:.0f} GiB free")
 
 
-def model_check(find: Callable[[str], Path] = find_bundle) -> Check:
+def model_check(find: Callable[[Method], Path] = find_bundle) -> Check:
     """Return whether there are weights for the default method."""
     try:
-        return Check(name="model", found=find(DEFAULT).name)
+        return Check(name="model", found=find(get_method(DEFAULT, "compact")).name)
     except KidneySegError as error:
         return Check(name="model", found="none", status="failed", fix=str(error))
 

@@ -20,14 +20,16 @@ def score(prediction: Path, reference: Path, csv: Path | None, console: Console)
     ------
     DatasetError
         When nothing pairs.
-    GeometryMismatchError
-        When a prediction does not lie on its reference's grid.
+    KidneySegError
+        When no pair could be scored.
     """
     table = follow(evaluate_pairing(pair(prediction, reference)), "evaluate", console)
     console.print(_pretty(table))
     console.print(f"KiTS19 composite (mean Dice of kidney with masses and of tumor): {table.mean.kits19_composite:.4f}")
     for path in table.unpaired:
         console.print(f"No partner, not scored: {escape(str(path))}", style="yellow")
+    for name, message in table.failed.items():
+        console.print(f"Failed: {escape(name)}: {escape(message)}", style="red")
     if csv is not None:
         write_csv(table, csv)
         console.print(f"Wrote {escape(str(csv))}")
@@ -50,4 +52,5 @@ def _record(table: Table) -> dict[str, object]:
         "mean": mean,
         "kits19_composite": table.mean.kits19_composite,
         "unpaired": [str(path) for path in table.unpaired],
+        "failed": dict(table.failed),
     }

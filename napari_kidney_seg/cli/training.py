@@ -18,6 +18,7 @@ from napari_kidney_seg.io.bundle import load_bundle
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.bundling import bundle_runs
 from napari_kidney_seg.training.dataset import open_dataset
+from napari_kidney_seg.training.run_folder import RunFolder
 from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 
@@ -74,8 +75,10 @@ def train_stage(
         When there is no labeled case, or the run folder holds another run.
     """
     method = get_method(request.method, request.preset)
-    stage = _with_epochs(method.stage(request.stage), request.epochs)
-    training, validation = open_dataset(request.data, request.output / "cache").split(VALIDATION_SHARE, SPLIT_SEED)
+    planned = RunFolder(request.output).facts().get("epochs") if resume else None
+    stage = _with_epochs(method.stage(request.stage), request.epochs or planned)
+    cases = open_dataset(request.data, request.output / "cache").without(stage.recipe.excluded_cases)
+    training, validation = cases.split(VALIDATION_SHARE, SPLIT_SEED)
     console.print(f"{len(training)} cases to train on, {len(validation)} to validate on.")
     start = _initial_weights(init, method, stage)
     options = TrainerOptions(accelerator=device, resume=resume, start_from=start)

@@ -142,6 +142,9 @@ def _cgroup_room() -> int:
     folder = Path("/sys/fs/cgroup")
     try:
         limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        return int(limit) - int(used) if limit != "max" else 2**62
+        if limit == "max":
+            return 2**62
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return int(limit) - int(used) + int(stat.get("inactive_file", 0))  # cached files give way
     except OSError:
         return 2**62

@@ -19,7 +19,8 @@ class Recipe:
     Attributes
     ----------
     sampler : callable (case, stage, rng) -> (image, labels)
-        Cuts one window, shape `stage.window`, from a case: float32 normalized image and uint8 label ids.
+        Cuts one window, shape `stage.window`, from a case: float32 normalized image and uint8 label ids. The stage it
+        gets is fitted to the scan. A `training.known_case.EpochSampler` goes through the windows of each case instead.
     target : callable (labels) -> target
         From label ids (Z, Y, X) to what the loss compares with: a class index per voxel (Z, Y, X), or channels
         (T, Z, Y, X) of which the first is that index; `IGNORE` marks voxels left out.
@@ -34,6 +35,8 @@ class Recipe:
     batch, epochs : int
     windows_per_case : int
         Windows drawn from each case per epoch.
+    excluded_cases : tuple of str
+        Names of cases that are left out of training and validation.
     mixup_alpha : float
         Of Beta(alpha, alpha); 0 switches mixup off. `mixup_probability` is per batch.
     hard_fraction : float
@@ -52,6 +55,7 @@ class Recipe:
     batch: int = 2
     epochs: int = 100
     windows_per_case: int = 1
+    excluded_cases: tuple[str, ...] = ()
     mixup_alpha: float = 0.0
     mixup_probability: float = 0.5
     hard_fraction: float = 0.0

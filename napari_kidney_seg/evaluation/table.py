@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.events import Progress
 from napari_kidney_seg.evaluation.pairing import Pairing, pair
 from napari_kidney_seg.evaluation.scores import EVALUATION_CLASSES, CaseScores, evaluate_case, mean_scores
@@ -31,10 +32,12 @@ class Table:
         At least one.
     unpaired : tuple of Path
         Files that had no partner and were not scored.
+    failed : mapping of case name to why it could not be scored
     """
 
     cases: tuple[CaseScores, ...]
     unpaired: tuple[Path, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mean(self) -> CaseScores:
@@ -48,21 +51,25 @@ class Table:
 
 
 def evaluate_pairing(pairing: Pairing) -> Generator[Progress, None, Table]:
-    """Score every pair, yielding progress after each; return the table.
+    """Score every pair, yielding progress after each; return the table. A pair that cannot be scored stops no other.
 
     Raises
     ------
-    GeometryMismatchError
-        When a prediction does not lie on its reference's grid.
-    UnreadableImageError
-        When a file is not a mask.
+    KidneySegError
+        When no pair could be scored; why the first could not.
     """
-    scores = []
+    scores, failed = [], {}
     total = len(pairing.pairs)
     for done, one in enumerate(pairing.pairs, start=1):
-        scores.append(evaluate_case(read_labels(one.prediction), read_labels(one.reference), one.name))
+        try:
+            scores.append(evaluate_case(read_labels(one.prediction), read_labels(one.reference), one.name))
+        except KidneySegError as error:
+            failed[one.name] = error
         yield Progress(stage=one.name, done=done, total=total, fraction=done / total)
-    return Table(cases=tuple(scores), unpaired=pairing.unpaired)
+    if not scores:
+        raise next(iter(failed.values()))
+    messages = {name: str(error) for name, error in failed.items()}
+    return Table(cases=tuple(scores), unpaired=pairing.unpaired, failed=messages)
 
 
 def evaluate_folder(predictions: Path, references: Path) -> Table:
@@ -77,10 +84,8 @@ def evaluate_folder(predictions: Path, references: Path) -> Table:
     ------
     DatasetError
         When nothing pairs.
-    GeometryMismatchError
-        When a prediction does not lie on its reference's grid.
-    UnreadableImageError
-        When a file is not a mask.
+    KidneySegError
+        When no pair could be scored.
     """
     steps = evaluate_pairing(pair(predictions, references))
     while True:

@@ -7,7 +7,7 @@ step by step, when memory runs out. Importing MONAI for it would also cost five 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from itertools import product
 
@@ -62,11 +62,15 @@ def window_spans(shape: Shape, plan: WindowPlan) -> list[Span]:
     return [_span(corner, plan.window) for corner in product(*starts)]
 
 
-def window_weights(plan: WindowPlan) -> Tensor:
-    """Return the weight of each voxel of a window, shape (z, y, x)."""
+def window_weights(shape: Shape, plan: WindowPlan) -> Tensor:
+    """Return the weight of each voxel of a window over an array of `shape`, shape (z, y, x).
+
+    Gaussian weights fall off only along axes on which windows overlap: along the others they would cancel, but for the
+    smallest weight, which would flatten the blending near the edges of those axes.
+    """
     if plan.blending == "constant":
         return torch.ones(plan.window)
-    z, y, x = (_bell(n) for n in plan.window)
+    z, y, x = (_bell(w) if n > w else torch.ones(w) for n, w in zip(shape, plan.window, strict=True))
     weights = z[:, None, None] * y[:, None] * x
     return weights.clamp(min=max(float(weights.min()), SMALLEST_WEIGHT))
 
@@ -121,10 +125,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 class _Canvas:
     """Weighted sums of predictions, and of their weights."""
 
-    def __init__(self, shape: Sequence[int], plan: WindowPlan) -> None:
+    def __init__(self, shape: Shape, plan: WindowPlan) -> None:
         self.device = torch.device(plan.device)
-        self._shape = tuple(shape)
-        self._window_weights = window_weights(plan)
+        self._shape = shape
+        self._window_weights = window_weights(self._shape, plan)
         self._total: Tensor | None = None
         self._weight = torch.zeros(self._shape)
 

@@ -155,7 +155,7 @@ class _Counter:
 
 
 def _load(network: NetworkSpec, windows: list[Shape], machine: Machine) -> tuple[Engine, Notice | None]:
-    value_bytes = 2 if machine.device.startswith("cuda") else 4
+    value_bytes = 2 if machine.device.startswith("cuda") and machine.options.precision != "float32" else 4
     needed = max(network_memory(network.state, window, value_bytes) for window in windows)
     check_memory(needed, machine.device, f"stage {network.stage.name!r}")
     with machine.clock.timing("load"):
@@ -169,8 +169,8 @@ def _predict_regions(
 ) -> Generator[WindowsDone | Notice, None, list[NDArray[np.float32]]]:
     """Return what one model says about each region, (C, z, y, x) on the padded working grid."""
     predict = _predictor(engine, stage, machine.options)
-    plan = WindowPlan(
-        window=stage.window,  # each region's own takes its place below
+    plan_for = partial(
+        WindowPlan,
         overlap=stage.overlap,
         blending=stage.blending,
         batch=machine.window_batch,
@@ -179,7 +179,7 @@ def _predict_regions(
     found = []
     with machine.clock.timing(stage.name):
         for region in regions:
-            steps = stitch(region.array, predict, replace(plan, window=region.window))
+            steps = stitch(region.array, predict, plan_for(window=region.window))
             probabilities = yield from translated(steps, counter.after)
             found.append(probabilities)
     return found

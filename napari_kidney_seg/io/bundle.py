@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.method import Method, Stage
+from napari_kidney_seg.io.atomic import replacing
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +95,8 @@ class Bundle:
         states: dict[str, dict[str, torch.Tensor]] = {}
         with safe_open(self.path, framework="pt") as file:
             for key in file.keys():  # noqa: SIM118 - a safetensors handle is no mapping
-                owner, member, parameter = key.split("/", 2)
+                owner, _, rest = key.partition("/")
+                member, _, parameter = rest.partition("/")
                 if owner == stage:
                     states.setdefault(member, {})[parameter] = file.get_tensor(key).float()
         if not states:
@@ -103,7 +104,12 @@ class Bundle:
                 f"Bundle {self.path.name!r} holds no weights for stage {stage!r}; it holds "
                 f"{sorted(self.card.stages)!r}. Choose a bundle of this method."
             )
-        return [states[member] for member in sorted(states)]
+        if len(states) != self.card.members.get(stage):
+            raise BundleError(
+                f"Bundle {self.path.name!r} holds {len(states)} models of stage {stage!r}; its card says "
+                f"{self.card.members.get(stage)!r}. The file is damaged: download or bundle it again."
+            )
+        return [states[member] for member in sorted(states, key=lambda name: (len(name), name))]
 
 
 def plain(value: Any) -> Any:
@@ -148,7 +154,7 @@ def read_card(path: Path) -> Card:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
         return _card_from(json.loads(metadata["card"]), path)
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise BundleError(
             f"{path.name!r} is no model bundle or is damaged ({error}); needed a .safetensors file with a card in its "
             "header. Download or bundle it again."
@@ -208,9 +214,8 @@ def save_bundle(path: str | Path, weights: Mapping[str, Sequence[Mapping[str, to
         for number, state in enumerate(members)
         for name, tensor in state.items()
     }
-    temporary = path.with_name(f".{path.name}.part")
-    save_file(tensors, temporary, metadata={"card": json.dumps(asdict(card))})
-    os.replace(temporary, path)  # noqa: PTH105 - atomic on every system
+    with replacing(path) as part:
+        save_file(tensors, part, metadata={"card": json.dumps(asdict(card))})
     return Bundle(path, read_card(path))
 
 
@@ -227,29 +232,33 @@ def list_bundles() -> list[Path]:
     return [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.safetensors"))]
 
 
-def find_bundle(method: str, preset: str = "compact") -> Path:
-    """Return the first known bundle for `method` at `preset`; a user's own newest one comes before the bundled one.
+def fitting_bundles(method: Method) -> list[Path]:
+    """Return the known bundles whose card agrees with `method` at its preset: a user's own first, the newest before."""
+    fitting = [path for path in list_bundles() if _fits(path, method)]
+    own = [path for path in fitting if path.parent != MODELS_FOLDER]
+    own.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return own + [path for path in fitting if path.parent == MODELS_FOLDER]
+
+
+def find_bundle(method: Method) -> Path:
+    """Return the preferred one of `fitting_bundles`.
 
     Raises
     ------
     BundleError
         When there is none.
     """
-    fitting = [path for path in list_bundles() if _fits(path, method, preset)]
-    own = [path for path in fitting if path.parent != MODELS_FOLDER]
-    if own:
-        return max(own, key=lambda path: path.stat().st_mtime)
-    if fitting:
-        return fitting[0]
+    for path in fitting_bundles(method):
+        return path
     raise BundleError(
-        f"No bundle for method {method!r} at preset {preset!r} is installed. Train one "
-        f"(`napari-kidney-seg train {method} ...`), or put one into {str(user_models_folder())!r}."
+        f"No bundle for method {method.name!r} at preset {method.preset!r} is installed. Train one "
+        f"(`napari-kidney-seg train {method.name} ...`), or put one into {str(user_models_folder())!r}."
     )
 
 
-def _fits(path: Path, method: str, preset: str) -> bool:
+def _fits(path: Path, method: Method) -> bool:
     try:
-        card = read_card(path)
+        card = load_bundle(path, method).card
     except BundleError:
         return False
-    return card.method == method and card.preset == preset
+    return card.preset == method.preset

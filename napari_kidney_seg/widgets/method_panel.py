@@ -12,7 +12,7 @@ from napari_kidney_seg.core.device import DEVICES, ENGINES
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.method import Method
-from napari_kidney_seg.io.bundle import find_bundle, list_bundles, read_card
+from napari_kidney_seg.io.bundle import find_bundle, fitting_bundles, read_card
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.widgets.job import MethodChoice
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
@@ -126,17 +126,15 @@ class MethodPanel(QWidget):
         self._on_preset_changed()
 
     def _on_preset_changed(self) -> None:
-        method, preset = self.method.currentData(), self.preset.currentData()
         with QSignalBlocker(self.bundle):
             self.bundle.clear()
-            for path in _bundles_for(method, preset):
+            for path in fitting_bundles(self.chosen_method()):
                 self.bundle.addItem(path.stem, path)
             self.bundle.setCurrentIndex(0)
         self._on_bundle_changed()
 
     def _on_bundle_changed(self) -> None:
-        method, preset = self.method.currentData(), self.preset.currentData()
-        self._problem = "" if self.bundle.count() else _why_no_bundle(method, preset)
+        self._problem = "" if self.bundle.count() else _why_no_bundle(self.chosen_method())
         self.notices.clear()
         if self._problem:
             self.notices.add(Notice(code="no_model", text=self._problem))
@@ -156,26 +154,9 @@ def _choices(names: tuple[str, ...]) -> QComboBox:
     return box
 
 
-def _bundles_for(method: str, preset: str) -> list[Path]:
-    """Return the installed weights for `method` at `preset`, the one to prefer first."""
+def _why_no_bundle(method: Method) -> str:
     try:
-        first = find_bundle(method, preset)
-    except BundleError:
-        return []
-    return [first, *(path for path in list_bundles() if path != first and _is_for(path, method, preset))]
-
-
-def _is_for(path: Path, method: str, preset: str) -> bool:
-    try:
-        card = read_card(path)
-    except BundleError:
-        return False
-    return (card.method, card.preset) == (method, preset)
-
-
-def _why_no_bundle(method: str, preset: str) -> str:
-    try:
-        find_bundle(method, preset)
+        find_bundle(method)
     except BundleError as error:
         return str(error)
     return ""

@@ -10,6 +10,7 @@ import pytest
 from napari_kidney_seg.cli import doctor
 from napari_kidney_seg.cli.doctor import Check
 from napari_kidney_seg.core.errors import BundleError
+from napari_kidney_seg.core.method import Method
 
 
 def test_a_healthy_computer_gives_code_zero(monkeypatch, call):
@@ -103,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_told(monkeypatch, tmp_path):
 
 
 def test_a_missing_model_is_told_with_the_advice_of_its_error():
-    def find(name: str) -> Path:
-        raise BundleError(f"No bundle for {name}. Train one.")
+    def find(method: Method) -> Path:
+        raise BundleError(f"No bundle for {method.name}. Train one.")
 
     assert doctor.model_check(find).fix == "No bundle for resunet-2.5d. Train one."

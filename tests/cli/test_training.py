@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from napari_kidney_seg.cli import training
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.io.bundle import load_bundle
 from napari_kidney_seg.io.images import read_labels, write_labels
@@ -80,10 +81,16 @@ def test_a_run_is_resumed_to_more_epochs(train, cases, tmp_path, call):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_training_starts_from_the_weights_of_a_bundle(train, bundle):
-    folder = train("kidney", "--init", bundle)
+def test_training_starts_from_the_weights_of_a_bundle(train, bundle, monkeypatch):
+    started_from = []
+    trainer = training.Trainer
+    monkeypatch.setattr(training, "Trainer", lambda *args: started_from.append(args[2].start_from) or trainer(*args))
 
-    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["stage"] == "kidney"
+    train("kidney", "--init", bundle)
+
+    weights = load_bundle(bundle, get_method("oracle", "compact")).members("kidney")[0]
+    assert started_from[0].keys() == weights.keys()
+    assert all((started_from[0][name] == tensor).all() for name, tensor in weights.items())
 
 
 def test_an_unknown_stage_is_refused(cases, registered, tmp_path, call):

@@ -67,9 +67,20 @@ def test_the_csv_reads_back_with_the_official_header(folders, tmp_path):
     assert float(rows[2]["SD_tumor"]) == pytest.approx(0.5)
 
 
-def test_a_prediction_on_another_grid_is_refused_with_its_name(folders, make_labels):
+def test_when_no_pair_can_be_scored_the_reason_is_told(folders, make_labels):
     mine, theirs = folders
-    write_labels(make_labels(np.zeros((6, 8, 9), np.uint8)), mine / "case_00001_seg.nii.gz")
+    for case in ("case_00000", "case_00001"):
+        write_labels(make_labels(np.zeros((6, 8, 9), np.uint8)), mine / f"{case}_seg.nii.gz")
 
-    with pytest.raises(GeometryMismatchError, match="case_00001_seg"):
+    with pytest.raises(GeometryMismatchError, match="case_00000_seg"):
         evaluate_folder(mine, theirs)
+
+
+def test_a_pair_that_cannot_be_scored_stops_no_other(folders, make_labels):
+    mine, theirs = folders
+    write_labels(make_labels(np.ones((2, 3, 4), np.uint8)), mine / "case_00001_seg.nii.gz")
+
+    table = evaluate_folder(mine, theirs)
+
+    assert [case.name for case in table.cases] == ["case_00000"]
+    assert "(2, 3, 4)" in table.failed["case_00001"]

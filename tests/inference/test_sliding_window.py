@@ -6,7 +6,13 @@ from monai.inferers import sliding_window_inference
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.imaging.cropping import crop_pad, padded_to
 from napari_kidney_seg.inference.mirroring import mirrored
-from napari_kidney_seg.inference.sliding_window import WindowPlan, is_out_of_memory, stitch, window_spans
+from napari_kidney_seg.inference.sliding_window import (
+    WindowPlan,
+    is_out_of_memory,
+    stitch,
+    window_spans,
+    window_weights,
+)
 from tests.inference.fakes import finished
 
 
@@ -16,9 +22,14 @@ def position_dependent(windows):
     return torch.cat([windows * ramp, windows + ramp], dim=1)
 
 
-@pytest.mark.parametrize("blending", ["constant", "gaussian"])
+# MONAI's gaussian weights also fall off along axes on which windows do not overlap; ours do not.
+SLIDING, STILL = [(21, 30, 17), (17, 41, 40)], [(8, 12, 16), (5, 30, 9), (3, 4, 5)]
+
+
 @pytest.mark.parametrize("overlap", [(0.5, 0.5, 0.5), (0.25, 0.0, 0.6)])
-@pytest.mark.parametrize("shape", [(8, 12, 16), (21, 30, 17), (5, 30, 9), (3, 4, 5)])
+@pytest.mark.parametrize(
+    ("shape", "blending"), [*((shape, "constant") for shape in SLIDING + STILL), *((s, "gaussian") for s in SLIDING)]
+)
 def test_stitched_windows_equal_those_of_monai(shape, overlap, blending):
     image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     window = (8, 12, 16)
@@ -33,6 +44,13 @@ def test_stitched_windows_equal_those_of_monai(shape, overlap, blending):
         torch.from_numpy(image)[None, None], window, 2, position_dependent, overlap, blending, cval=-1.0
     )[0].numpy()
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+def test_gaussian_weights_fall_off_only_along_axes_on_which_windows_overlap():
+    weights = window_weights((24, 4, 4), WindowPlan(window=(8, 4, 4)))
+
+    assert (weights == weights[:, :1, :1]).all()
+    assert weights[0, 0, 0] < weights[3, 0, 0]
 
 
 def test_every_batch_is_reported_with_its_windows():

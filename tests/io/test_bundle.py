@@ -5,7 +5,7 @@ import torch
 
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.io import bundle as bundle_module
-from napari_kidney_seg.io.bundle import find_bundle, list_bundles, load_bundle, read_card
+from napari_kidney_seg.io.bundle import find_bundle, fitting_bundles, list_bundles, load_bundle, read_card
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.bundling import write_bundle
 
@@ -90,18 +90,20 @@ def test_a_newer_format_asks_for_an_update(saved, method, monkeypatch):
         load_bundle(saved.path, method)
 
 
-def test_a_users_own_bundle_comes_before_the_bundled_one(saved, monkeypatch, tmp_path):
+def test_a_users_own_bundle_comes_before_the_bundled_one_while_it_fits(saved, method, monkeypatch, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
     (own / "mine.safetensors").write_bytes(saved.path.read_bytes())
     monkeypatch.setattr(bundle_module, "user_models_folder", lambda: own)
 
-    assert find_bundle("resunet-2.5d", "smoke") == own / "mine.safetensors"
+    assert find_bundle(method) == own / "mine.safetensors"
     assert own / "mine.safetensors" in list_bundles()
+    changed = replace(method, stages=(replace(method.stages[0], window=(16, 16, 16)), *method.stages[1:]))
+    assert fitting_bundles(changed) == []
 
 
-def test_no_bundle_says_where_one_could_be(monkeypatch, tmp_path):
+def test_no_bundle_says_where_one_could_be(method, monkeypatch, tmp_path):
     monkeypatch.setattr(bundle_module, "user_models_folder", lambda: tmp_path)
 
-    with pytest.raises(BundleError, match=r"No bundle for method 'resunet-2.5d' at preset 'nowhere'"):
-        find_bundle("resunet-2.5d", "nowhere")
+    with pytest.raises(BundleError, match=r"No bundle for method 'resunet-2.5d' at preset 'smoke'"):
+        find_bundle(method)

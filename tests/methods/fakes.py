@@ -8,6 +8,8 @@ import numpy as np
 
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.imaging.intensity import GaussianSmooth
+from napari_kidney_seg.inference.fitting import fit
 from tests.inference.fakes import Oracle
 
 HU = np.array([-100, 100, 300, 200], np.int16)  # of label ids 0 to 3, all inside every method's window
@@ -46,15 +48,21 @@ def marked_scan(labels, geometry):
 
 
 def levels_of(stage):
-    """Return the normalized intensity of each class of `stage`."""
-    ids = {"background": 0, "kidney": 1, "tumor": 2, "cyst": 3}
-    values = np.array([[HU[[ids[name] for name in stage.classes]]]], np.float32)
-    return tuple(float(v) for v in stage.normalize(values, (1.0, 1.0, 1.0))[0, 0])
+    """Return the normalized intensities of each class of `stage`: what its training target calls that class."""
+    target = stage.recipe.target(np.arange(4, dtype=np.uint8)[None, None])
+    classes = (target[0] if target.ndim > 3 else target).ravel()
+    pointwise = replace(stage, intensity=tuple(s for s in stage.intensity if not isinstance(s, GaussianSmooth)))
+    values = pointwise.normalize(HU[None, None].astype(np.float32), (1.0, 1.0, 1.0)).ravel()
+    return tuple(tuple(map(float, values[classes == index])) for index in range(len(stage.classes)))
 
 
-def with_oracles(method):
-    """Return `method` with every network replaced by one that reads the marks; all else is the method's own."""
-    stages = tuple(replace(s, network=Oracle, network_args={"levels": levels_of(s)}) for s in method.stages)
+def with_oracles(method, scan=None):
+    """Return `method` with every network replaced by one that reads the marks; all else is the method's own.
+
+    Steps that look at the whole scan are fitted to `scan`, or to one of both kidneys: the marks must be known.
+    """
+    fitted = [fit(stage, scan or marked_scan(*kidneys())) for stage in method.stages]
+    stages = tuple(replace(s, network=Oracle, network_args={"levels": levels_of(s)}) for s in fitted)
     return replace(method, stages=stages)
 
 

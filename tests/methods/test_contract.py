@@ -1,5 +1,6 @@
 """What every registered method must do: one test, all methods."""
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
@@ -9,10 +10,10 @@ import torch
 from napari_kidney_seg.core.errors import UnknownMethodError
 from napari_kidney_seg.imaging.orientation import reorient
 from napari_kidney_seg.inference.cascade import run_cascade
-from napari_kidney_seg.io.bundle import list_bundles, load_bundle, read_card
+from napari_kidney_seg.io.bundle import MODELS_FOLDER, load_bundle, read_card
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.bundling import write_bundle
-from tests.inference.fakes import TORCH, FakeBundle, codes, finished, segment
+from tests.inference.fakes import TORCH, FakeBundle, Oracle, codes, finished, segment
 from tests.methods.fakes import dice, kidneys, marked_scan, with_oracles
 
 METHODS = pytest.mark.parametrize("name", REGISTRY)
@@ -24,7 +25,7 @@ def oracle(name):
 
 
 @METHODS
-@pytest.mark.parametrize("spacing", [(5.0, 1.5, 1.5), (3.0, 2.0, 2.0), (0.9, 2.0, 2.0), (2.0, 0.8, 0.8)])
+@pytest.mark.parametrize("spacing", [(5.0, 1.5, 1.5), (3.0, 2.0, 2.0), (0.5, 2.0, 2.0), (2.0, 0.8, 0.8)])
 def test_with_perfect_networks_the_cascade_finds_every_class(name, spacing):
     labels, geometry = kidneys(spacing, tumor_mm=24)
 
@@ -127,13 +128,30 @@ def segment_with(bundle, labels, geometry, method):
 @METHODS
 def test_a_run_is_cancelled_between_two_windows(name):
     labels, geometry = kidneys()
-    run = run_cascade(marked_scan(labels, geometry), oracle(name), FakeBundle(oracle(name)), options=TORCH)
-    next(run)
+    calls = []
+
+    class Counting(Oracle):
+        def forward(self, windows):
+            calls.append(len(windows))
+            return super().forward(windows)
+
+    method = oracle(name)
+    method = replace(method, stages=tuple(replace(stage, network=Counting) for stage in method.stages))
+    run = run_cascade(marked_scan(labels, geometry), method, FakeBundle(method), options=TORCH)
+    while not calls:
+        next(run)
+    seen = len(calls)
 
     run.close()
 
-    with pytest.raises(StopIteration):
-        next(run)
+    assert len(calls) == seen
+    assert seen < windows_of_a_whole_run(method, labels, geometry, calls)
+
+
+def windows_of_a_whole_run(method, labels, geometry, calls):
+    calls.clear()
+    segment(marked_scan(labels, geometry), method)
+    return len(calls)
 
 
 @METHODS
@@ -157,7 +175,7 @@ def test_every_stage_requires_only_earlier_stages_and_its_classes_match_its_netw
         seen.add(stage.name)
 
 
-@pytest.mark.parametrize("path", list_bundles(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(MODELS_FOLDER.glob("*.safetensors")), ids=lambda path: path.name)
 def test_the_card_of_every_bundled_model_matches_its_method(path):
     card = read_card(path)
 

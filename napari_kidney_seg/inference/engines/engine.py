@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.geometry import Shape
 from napari_kidney_seg.core.method import Stage
 
@@ -42,9 +43,21 @@ class NetworkSpec:
         return self.size or self.stage.window
 
     def module(self) -> torch.nn.Module:
-        """Return the network with its weights, ready to predict."""
+        """Return the network with its weights, ready to predict.
+
+        Raises
+        ------
+        BundleError
+            When the weights are not those of the network.
+        """
         module = self.stage.network(**self.stage.network_args)
-        module.load_state_dict(dict(self.state))
+        try:
+            module.load_state_dict(dict(self.state))
+        except RuntimeError as error:
+            raise BundleError(
+                f"The weights of stage {self.stage.name!r} do not belong to its network ({error}). The bundle is "
+                "damaged or was changed: download or bundle it again."
+            ) from error
         return module.eval()
 
 
