@@ -236,7 +236,7 @@ def _compact(method: Method) -> Method:
     coarse, kidney, lesion = method.stages
     widths = (16, 32, 64, 96)
     resized = (
-        _resized(coarse, _coarse_sizes((8, 16, 32, 64, 96)), cube, (64, 80, 80)),
+        _resized(coarse, _coarse_sizes((8, 16, 32, 64, 80)), cube, (64, 80, 80)),
         _resized(kidney, _fine_sizes(2, widths), slab, (24, 112, 192)),
         _resized(lesion, _fine_sizes(3, widths), slab, (24, 112, 192)),
     )
