@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.errors import UnknownMethodError
+from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape, Spacing
 from napari_kidney_seg.core.labels import KITS, LabelSchema
 from napari_kidney_seg.core.recipe import Recipe
@@ -41,6 +42,14 @@ class RegionRule(Protocol):
 
     def boxes(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> tuple[Box, ...]:
         """Return the boxes on the scan's grid `geometry`; none when nothing was found."""
+
+
+@runtime_checkable
+class RemarkingRule(Protocol):
+    """A region rule that has something to say about its choice."""
+
+    def notices(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> tuple[Notice, ...]:
+        """Return what a person should know about the boxes on the scan's grid `geometry`, and those left out."""
 
 
 class Cleaning(Protocol):
@@ -71,6 +80,25 @@ class WorkingGrid:
                 self.shape, self.spacing, geometry.shape, geometry.spacing, strict=True
             )
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedGrid:
+    """A grid whose slices are scaled, with square pixels left square, to fit into a fixed size; z is left as stored.
+
+    Attributes
+    ----------
+    pixels : (y, x)
+        What a slice fits into; the window of the stage pads it to that.
+    """
+
+    pixels: tuple[int, int]
+
+    def shape_for(self, geometry: Geometry) -> Shape:
+        """Return the voxels per axis that a region of `geometry` gets."""
+        slices, height, width = geometry.shape
+        scale = min(self.pixels[0] / height, self.pixels[1] / width)
+        return slices, max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,7 +165,7 @@ class Stage:
         Plain values; stored in the bundle's card and checked on loading.
     requires : names of earlier stages whose output must exist before this one runs
     region : RegionRule
-    grid : WorkingGrid
+    grid : WorkingGrid or FittedGrid
     intensity : tuple of IntensityStep
     window : (z, y, x) voxels of the working grid given to the network at once
     divisor : (z, y, x) voxels, or None
@@ -159,7 +187,7 @@ class Stage:
     network_args: Mapping[str, Any]
     requires: tuple[str, ...] = ()
     region: RegionRule
-    grid: WorkingGrid = WorkingGrid()
+    grid: WorkingGrid | FittedGrid = WorkingGrid()
     intensity: tuple[IntensityStep, ...]
     window: Shape
     divisor: Shape | None = None

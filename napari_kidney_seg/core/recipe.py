@@ -31,6 +31,10 @@ class Recipe:
     augmentation : tuple of callables (image, labels, rng) -> (image, labels), on arrays (Z, Y, X)
     optimizer : ``"adam"``, ``"adamw"`` or ``"sgd"``
     learning_rate, weight_decay : float
+    momentum : float
+        Of ``"sgd"``.
+    gradient_norm : float
+        Longer gradients are shortened to this.
     schedule : ``"constant"``, ``"cosine"`` or ``"poly"``
     batch, epochs : int
     windows_per_case : int
@@ -51,6 +55,8 @@ class Recipe:
     optimizer: str = "adamw"
     learning_rate: float = 1e-4
     weight_decay: float = 0.0
+    momentum: float = 0.0
+    gradient_norm: float = 12.0
     schedule: str = "constant"
     batch: int = 2
     epochs: int = 100

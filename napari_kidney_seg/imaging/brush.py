@@ -40,7 +40,8 @@ def ball(
     ]
     z, y, x = np.ix_(*offsets)
     is_covered = z**2 + y**2 + x**2 <= radius_mm**2 * (1 + 1e-9)
-    is_covered |= np.logical_and.reduce(np.ix_(*[where == n for where, n in zip(ranges, nearest, strict=True)]))
+    at_center = [where == n for where, n in zip(ranges, nearest, strict=True)]
+    is_covered |= at_center[0][:, None, None] & at_center[1][:, None] & at_center[2]
     return tuple(where[found] for where, found in zip(ranges, np.nonzero(is_covered), strict=True))  # type: ignore[return-value]
 
 

@@ -92,4 +92,4 @@ def signed_distance(plane: _Plane, pixel: tuple[float, ...]) -> NDArray[np.float
     half = min(pixel) / 2
     inside = ndimage.distance_transform_edt(plane, pixel)
     outside = ndimage.distance_transform_edt(~plane.astype(bool), pixel)
-    return np.where(plane, half - inside, outside - half)
+    return np.asarray(np.where(plane, half - inside, outside - half), np.float64)

@@ -32,13 +32,14 @@ def smooth(mask: NDArray[np.bool_], spacing: Spacing, sigma_mm: float) -> NDArra
         Standard deviation of the Gaussian, the same in all directions of the patient.
     """
     sigmas = [sigma_mm / step for step in spacing]
-    box = _box_around(mask, tuple(int(np.ceil(_GAUSSIAN_REACH * s)) for s in sigmas))  # type: ignore[arg-type]
+    z, y, x = (int(np.ceil(_GAUSSIAN_REACH * s)) for s in sigmas)
+    box = _box_around(mask, (z, y, x))
     if box is None or sigma_mm <= 0:
         return mask.copy()
     blurred = ndimage.gaussian_filter(
         mask[box.slices].astype(np.float32), sigmas, mode="nearest", truncate=_GAUSSIAN_REACH
     )
-    return np.asarray(paste(blurred > 0.5, box, mask.shape), bool)  # type: ignore[arg-type]
+    return np.asarray(paste(blurred > 0.5, box, mask.shape), bool)
 
 
 def fill_holes(mask: NDArray[np.bool_], axis: int | None = None) -> NDArray[np.bool_]:
@@ -57,7 +58,7 @@ def fill_holes(mask: NDArray[np.bool_], axis: int | None = None) -> NDArray[np.b
     if axis is not None:
         neighbors[tuple([0, 2] if other == axis else slice(None) for other in range(3))] = False
     filled = ndimage.binary_fill_holes(mask[box.slices], neighbors)
-    return np.asarray(paste(filled, box, mask.shape), bool)  # type: ignore[arg-type]
+    return np.asarray(paste(filled, box, mask.shape), bool)
 
 
 def remove_islands(mask: NDArray[np.bool_], spacing: Spacing, min_ml: float) -> NDArray[np.bool_]:
@@ -69,7 +70,7 @@ def remove_islands(mask: NDArray[np.bool_], spacing: Spacing, min_ml: float) -> 
     # The tolerance lets a component of exactly `min_ml` stay whatever the rounding of the product.
     is_kept = np.bincount(numbers.ravel()) * voxel_ml(spacing) >= min_ml * (1 - 1e-9)
     is_kept[0] = False
-    return np.asarray(paste(is_kept[numbers], box, mask.shape), bool)  # type: ignore[arg-type]
+    return np.asarray(paste(is_kept[numbers], box, mask.shape), bool)
 
 
 def component_at(mask: NDArray[np.bool_], voxel: tuple[int, int, int]) -> tuple[Box, NDArray[np.bool_]] | None:
@@ -91,14 +92,13 @@ def component_at(mask: NDArray[np.bool_], voxel: tuple[int, int, int]) -> tuple[
     inner = foreground_box(inside)
     if inner is None:
         return None
-    start = tuple(a + b for a, b in zip(outer.start, inner.start, strict=True))
-    stop = tuple(a + b for a, b in zip(outer.start, inner.stop, strict=True))
-    return Box(start=start, stop=stop), inside[inner.slices]  # type: ignore[arg-type]
+    z, y, x = outer.start
+    return inner.seen_from((-z, -y, -x)), inside[inner.slices]
 
 
 def _box_around(mask: NDArray[np.bool_], margin: tuple[int, int, int] = (0, 0, 0)) -> Box | None:
     box = foreground_box(mask)
-    return None if box is None else box.grown(margin, mask.shape)  # type: ignore[arg-type]
+    return None if box is None else box.grown(margin, mask.shape)
 
 
 def _numbered(mask: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:

@@ -67,8 +67,8 @@ def close_gaps_along_z(mask: NDArray[np.bool_], slices: int) -> NDArray[np.bool_
 
 
 def _slice_extents(mask: NDArray[np.bool_]) -> Rectangles:
-    """Return (y1, x1, y2, x2) of each slice of `mask` (z, y, x), every slice of which is set somewhere, shape (z, 4)."""
-    rows, columns = mask.any(axis=2), mask.any(axis=1)
+    """Return (y1, x1, y2, x2) of each slice of `mask` (z, y, x), none of which is empty; shape (z, 4)."""
+    rows, columns = (np.asarray(mask.any(axis=axis)) for axis in (2, 1))
     first = [one.argmax(axis=1) for one in (rows, columns)]
     stop = [one.shape[1] - one[:, ::-1].argmax(axis=1) for one in (rows, columns)]
     return np.stack([*first, *stop], axis=1)

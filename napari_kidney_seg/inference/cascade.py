@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_kidney_seg.core.device import choose_device, choose_engine
 from napari_kidney_seg.core.events import Event, Notice, Progress, StageDone
-from napari_kidney_seg.core.method import Method, Stage, StageOutput
+from napari_kidney_seg.core.method import Method, RemarkingRule, Stage, StageOutput
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.inference.checks import input_notices, result_notices
 from napari_kidney_seg.inference.engines.build import limited_threads
@@ -175,6 +175,8 @@ class _Run:
         started = time.perf_counter()
         yield Progress(stage="prepare", done=0, total=1, fraction=workload.fraction(stage, 0.0))
         boxes = stage.region.boxes(outputs, self._scan.geometry)
+        if isinstance(stage.region, RemarkingRule):
+            yield from self._noted(*stage.region.notices(outputs, self._scan.geometry))
         workload.set_boxes(stage, boxes)
         steps = run_stage(self._scan, stage, boxes, self._networks(stage), self._machine)
         output = yield from translated(steps, lambda step: self._event(step, stage, workload))

@@ -49,4 +49,5 @@ def _measured(step: ScanStep, before: Stage, volume: Volume) -> Generator[int, N
     for slab in slabs(Box.whole(volume.geometry.shape)):
         parts.append(step.measure(normalized(volume, before, slab)))
         yield slab.stop[0]
-    return np.sum(parts, axis=0)
+    total: NDArray[np.float64] = np.sum(parts, axis=0)
+    return total

@@ -94,6 +94,50 @@ def masked_argmax(organ: StageOutput, lesion: StageOutput, geometry: Geometry, i
     return labels
 
 
+def argmax_labels(output: StageOutput, geometry: Geometry, ids: Sequence[int]) -> NDArray[np.uint8]:
+    """Return the most probable class of a stage whose first class is the background.
+
+    Parameters
+    ----------
+    output : of the stage
+        Where its regions overlap, their mean counts; outside them all is background.
+    geometry : of the scan
+    ids : label id of each class, 0 for the background
+
+    Returns
+    -------
+    uint8 labels, shape (Z, Y, X)
+    """
+    labels = np.zeros(geometry.shape, np.uint8)
+    restored = Restored(output, tuple(range(len(ids))))
+    for slab in restored.slabs(geometry):
+        labels[slab.slices] = np.asarray(ids, np.uint8)[restored.within(slab).argmax(axis=0)]
+    return labels
+
+
+def nested_thresholds(output: StageOutput, geometry: Geometry, ids: Sequence[int]) -> NDArray[np.uint8]:
+    """Return the innermost class whose own probability exceeds one half.
+
+    Parameters
+    ----------
+    output : of a stage with independent (sigmoid) classes, each nested in the one before
+        A later class wins also outside an earlier one.
+    geometry : of the scan
+    ids : label id of each class
+
+    Returns
+    -------
+    uint8 labels, shape (Z, Y, X)
+    """
+    labels = np.zeros(geometry.shape, np.uint8)
+    restored = Restored(output, tuple(range(len(ids))))
+    for slab in restored.slabs(geometry):
+        part = labels[slab.slices]
+        for label, probability in zip(ids, restored.within(slab), strict=True):
+            part[probability > 0.5] = label
+    return labels
+
+
 def _along_z(region: RegionOutput, channels: tuple[int, ...]) -> NDArray[np.floating]:
     """Return the channels with the scan's slices and the in-plane size of the working grid, shape (C, n, y, x)."""
     probabilities = region.probabilities[list(channels)]

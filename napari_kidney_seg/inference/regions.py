@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.errors import KidneySegError
-from napari_kidney_seg.core.geometry import Box, Geometry, Shape
+from napari_kidney_seg.core.geometry import Box, Geometry, Shape, Spacing
 from napari_kidney_seg.core.method import RegionOutput, StageOutput, WorkingGrid
 from napari_kidney_seg.imaging.components import components
 
@@ -96,6 +96,55 @@ class AroundEachComponent:
         return tuple(_with_margin(box, self.margin_mm, geometry) for box in found)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SizedAroundEachComponent:
+    """A box of a standard size around the center of each of the largest components, shifted to lie inside the scan.
+
+    Attributes
+    ----------
+    sources : names of stages
+        As in `AroundForeground`.
+    spacing : (sz, sy, sx), mm
+        Of the working grid, whose voxels the sizes count.
+    sizes : voxels
+        In-plane edge of the square box: the first that holds the component, else the next multiple of `multiple`.
+    multiple : voxels
+        The box has the smallest multiple of it that exceeds the component's slices.
+    count : int
+        Boxes at most.
+
+    References
+    ----------
+    .. [1] Wang et al., "BiSC-UNet", KiTS19, section 3.2.
+    """
+
+    sources: tuple[str, ...]
+    spacing: Spacing
+    sizes: tuple[int, ...]
+    multiple: int = 16
+    count: int = 2
+
+    def boxes(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> tuple[Box, ...]:
+        """Return the boxes on the scan's grid `geometry`, the largest component first; none without foreground."""
+        found = _component_boxes(outputs, self.sources)[: self.count]
+        return tuple(self.around(box, geometry) for box in found)
+
+    def around(self, component: Box, geometry: Geometry) -> Box:
+        """Return the box on the scan's grid `geometry` for a component with the tight box `component`."""
+        factors = [mine / wanted for mine, wanted in zip(geometry.spacing, self.spacing, strict=True)]
+        wanted = self.size_for(tuple(n * f for n, f in zip(component.shape, factors, strict=True)))  # type: ignore[arg-type]
+        # Rounded down: the working grid then has at most the wanted voxels, and is padded to exactly them.
+        shape = tuple(min(n, int(w / f + 1e-6)) for n, w, f in zip(geometry.shape, wanted, factors, strict=True))
+        return _centered(component, shape, geometry.shape)  # type: ignore[arg-type]
+
+    def size_for(self, extent: tuple[float, float, float]) -> Shape:
+        """Return the (z, y, x) voxels of the box for a component of `extent` (z, y, x) voxels of the working grid."""
+        depth, width = extent[0], max(extent[1:])
+        edge = next((size for size in self.sizes if width <= size), _next_multiple(width, self.multiple))
+        slices = (int(depth) // self.multiple + 1) * self.multiple
+        return (slices, edge, edge)
+
+
 def foreground(region: RegionOutput, classes: tuple[str, ...]) -> NDArray[np.bool_]:
     """Return where a stage saw anything but background, shape (z, y, x) on the working grid.
 
@@ -161,6 +210,17 @@ def _apart(boxes: list[Box]) -> list[Box]:
 
 def _overlaps(one: Box, other: Box) -> bool:
     return all(a < d and c < b for a, b, c, d in zip(one.start, one.stop, other.start, other.stop, strict=True))
+
+
+def _next_multiple(size: float, of: int) -> int:
+    return int(np.ceil(size / of)) * of
+
+
+def _centered(inner: Box, shape: Shape, within: Shape) -> Box:
+    """Return the box of `shape` around the center of `inner`, shifted into an array of shape `within`."""
+    starts = ((a + b - n) // 2 for a, b, n in zip(inner.start, inner.stop, shape, strict=True))
+    start = tuple(min(max(0, first), whole - n) for first, n, whole in zip(starts, shape, within, strict=True))
+    return Box(start=start, stop=tuple(a + n for a, n in zip(start, shape, strict=True)))  # type: ignore[arg-type]
 
 
 def _with_margin(box: Box, margin_mm: float, geometry: Geometry) -> Box:

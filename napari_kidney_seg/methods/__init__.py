@@ -12,6 +12,10 @@ DEFAULT = "resunet-2.5d"
 # name -> module that holds its METHOD constant
 REGISTRY: dict[str, str] = {
     "resunet-2.5d": "napari_kidney_seg.methods.resunet_2p5d",
+    "masses-net": "napari_kidney_seg.methods.masses_net",
+    "rcnn-vnet": "napari_kidney_seg.methods.rcnn_vnet",
+    "bisc-unet": "napari_kidney_seg.methods.bisc_unet",
+    "boundary-aware": "napari_kidney_seg.methods.boundary_aware",
 }
 
 

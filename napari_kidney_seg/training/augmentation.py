@@ -84,3 +84,22 @@ class BrightnessContrastGamma:
         changed = image.copy()
         changed[where] = unit * 2 - 1
         return np.clip(changed, -1, 1), labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleShift:
+    """Intensity times ``1 + U(-scale, scale)`` plus ``U(-shift, shift)`` standard deviations of the window.
+
+    References
+    ----------
+    .. [1] Myronenko, "3D MRI brain tumor segmentation using autoencoder regularization", BrainLes 2018, section 2.
+    """
+
+    scale: float = 0.1
+    shift: float = 0.1
+
+    def __call__(self, image: Image, labels: Labels, rng: np.random.Generator) -> tuple[Image, Labels]:
+        """Return the changed image with the labels untouched."""
+        factor = 1 + rng.uniform(-self.scale, self.scale)
+        offset = rng.uniform(-self.shift, self.shift) * float(image.std())
+        return image * np.float32(factor) + np.float32(offset), labels

@@ -168,6 +168,10 @@ class Dataset:
         """Return the cases at `indices`."""
         return replace(self, cases=tuple(self.cases[index] for index in indices))
 
+    def without(self, names: tuple[str, ...]) -> Dataset:
+        """Return the cases that are not called one of `names`."""
+        return replace(self, cases=tuple(case for case in self.cases if case.name not in names))
+
     def split(self, validation_share: float, seed: int) -> tuple[Dataset, Dataset]:
         """Return (training, validation) cases: a share of the groups, the same for every method and stage.
 

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -51,17 +52,22 @@ class RunFolder:
         """Record what is trained."""
         self._task.write_text(json.dumps(task.facts(), indent=2))
 
+    def facts(self) -> dict[str, Any]:
+        """Return what was recorded when the run began; empty before."""
+        facts: dict[str, Any] = json.loads(self._task.read_text()) if self._task.is_file() else {}
+        return facts
+
     def check(self, task: StageTask) -> None:
         """Raise unless `task` continues the run in this folder.
 
         Raises
         ------
         DatasetError
-            When the stage, its sizes, the cases, the seed or the number of epochs are others.
+            When the stage, its sizes, the cases or the seed are others.
         """
-        before = json.loads(self._task.read_text()) if self._task.is_file() else {}
+        before = self.facts()
         for key, now in task.facts().items():
-            if key in before and before[key] != now:
+            if key != "epochs" and before.get(key, now) != now:  # a run may be made longer
                 raise DatasetError(
                     f"The run in {str(self.path)!r} was started with {key} {before[key]!r}; now it is {now!r}. Resume "
                     "with what it was started with, or start in an empty folder."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.io.bundle import describe_stage
-from napari_kidney_seg.training.dataset import Dataset
+from napari_kidney_seg.training.dataset import Case, Dataset
+from napari_kidney_seg.training.known_case import EpochSampler, KnownCase
 from napari_kidney_seg.training.sampling import draw_order
 
 VALIDATION_STREAM, MIXUP_STREAM, ORDER_STREAM = 1, 2, 3  # keep the random streams of a seed apart
@@ -46,6 +48,7 @@ class StageTask:
     validation: Dataset
     seed: int = 0
     validation_windows: int = 16
+    _known: dict[tuple[bool, int], KnownCase] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def facts(self) -> dict[str, Any]:
         """Return what a resumed run must have in common with the run it continues, as JSON values."""
@@ -61,17 +64,33 @@ class StageTask:
         """Return the case of every window of `epoch`."""
         rng = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
         recipe = self.stage.recipe
+        if isinstance(recipe.sampler, EpochSampler):
+            counts = [self._known_case(case, self.training.load(case)).count for case in range(len(self.training))]
+            return [int(case) for case in rng.permutation(np.repeat(np.arange(len(counts)), counts))]
         order = [
             draw_order(len(self.training), losses, recipe.hard_fraction, rng) for _ in range(recipe.windows_per_case)
         ]
         return [case for part in order for case in part]
 
-    def window(self, case: int, seed: list[int], *, augmented: bool) -> tuple[Tensor, Tensor]:
-        """Return image (1, Z, Y, X) and target (Z, Y, X) of one window of training case `case`."""
+    def window(
+        self, case: int, seed: list[int], *, augmented: bool, number: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return image (1, Z, Y, X) and target (Z, Y, X) of one window of case `case`.
+
+        Parameters
+        ----------
+        case : index in the training cases when `augmented`, else in the validation cases
+        seed : list of int
+            Of the random stream, besides the seed of the task.
+        augmented : bool
+        number : int or None
+            Of the window among those of its case and epoch, for samplers that number them.
+        """
         rng = np.random.default_rng([self.seed, *seed])
         recipe = self.stage.recipe
-        dataset = self.training if augmented else self.validation
-        image, labels = recipe.sampler(dataset.load(case), self.stage, rng)
+        data = (self.training if augmented else self.validation).load(case)
+        known = self._known_case(case, data, is_training=augmented)
+        image, labels = known.window(data, rng, number)
         for change in recipe.augmentation if augmented else ():
             image, labels = change(image, labels, rng)
         return torch.from_numpy(np.ascontiguousarray(image))[None], torch.from_numpy(recipe.target(labels))
@@ -85,12 +104,20 @@ class StageTask:
             image, target = self.window(case, [VALIDATION_STREAM, number], augmented=False)
             yield Batch(image[None], target[None], (case,))
 
+    def _known_case(self, index: int, case: Case, *, is_training: bool = True) -> KnownCase:
+        """Return what is known about `case`; found out when it is first seen."""
+        key = (is_training, index)
+        if key not in self._known:
+            self._known[key] = KnownCase.of(case, self.stage)
+        return self._known[key]
+
 
 class WindowStream(torch.utils.data.Dataset[tuple[Tensor, Tensor, int]]):
     """The windows of one epoch, in order, for a torch DataLoader."""
 
     def __init__(self, task: StageTask, epoch: int, order: list[int]) -> None:
         self.task, self.epoch, self.order = task, epoch, order
+        self.numbers = _occurrences(order)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -98,8 +125,19 @@ class WindowStream(torch.utils.data.Dataset[tuple[Tensor, Tensor, int]]):
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
         """Return image, target and case index of window `position`."""
         case = self.order[position]
-        image, target = self.task.window(case, [0, self.epoch, position], augmented=True)
+        seed, number = [0, self.epoch, position], self.numbers[position]
+        image, target = self.task.window(case, seed, augmented=True, number=number)
         return image, target, case
+
+
+def _occurrences(order: list[int]) -> list[int]:
+    """Return, for each item of `order`, how often it came before."""
+    seen: Counter[int] = Counter()
+    numbers = []
+    for item in order:
+        numbers.append(seen[item])
+        seen[item] += 1
+    return numbers
 
 
 def mix(images: Tensor, alpha: float, rng: np.random.Generator) -> tuple[Tensor, Tensor, float]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.events import EpochDone, Event, Progress
+from napari_kidney_seg.core.recipe import Recipe
 from napari_kidney_seg.training.run_folder import RunFolder
 from napari_kidney_seg.training.schedules import SCHEDULES
 from napari_kidney_seg.training.scores import dice_counts, predicted_classes
@@ -26,7 +27,6 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
 }
 LOSS_MEMORY = 0.9  # of the running loss per case
-GRADIENT_NORM = 12.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class Trainer:
     ------
     DatasetError
         When there is no training case, the run folder holds a run that was not asked to be resumed, or the run to be
-        resumed was started with another stage, other cases or another number of epochs.
+        resumed was started with another stage or other cases.
     """
 
     def __init__(self, task: StageTask, run_folder: Path, options: TrainerOptions | None = None) -> None:
@@ -103,12 +103,7 @@ class Trainer:
         recipe = task.stage.recipe
         network = task.stage.network(**task.stage.network_args)
         _start_from(network, self.options.start_from)
-        optimizer = OPTIMIZERS[recipe.optimizer](
-            network.parameters(),
-            lr=recipe.learning_rate,  # type: ignore[call-arg]
-            weight_decay=recipe.weight_decay,
-        )
-        self.network, self.optimizer = self.fabric.setup(network, optimizer)
+        self.network, self.optimizer = self.fabric.setup(network, _optimizer(network, recipe))
         self.loss = recipe.loss()
         unseen = torch.full((len(task.training),), torch.nan)
         self.progress: dict[str, Any] = {"epoch": 0, "best": -1.0, "losses": unseen, "seconds": 0.0}
@@ -147,6 +142,7 @@ class Trainer:
         batches = self._batches(epoch)
         rng = np.random.default_rng([self.task.seed, MIXUP_STREAM, epoch])
         self.network.train()
+        torch.manual_seed(self.task.seed + epoch)  # what a network draws while it trains is the same after resuming
         losses = []
         for number, (images, targets, cases) in enumerate(batches):
             self._set_learning_rate((epoch + number / len(batches)) / epochs)
@@ -180,7 +176,7 @@ class Trainer:
         self.fabric.backward(losses.mean())
         # oneDNN's bf16 convolution now and then overflows at the smallest feature maps: such a step is left out.
         norm = self.fabric.clip_gradients(
-            self.network, self.optimizer, max_norm=GRADIENT_NORM, error_if_nonfinite=False
+            self.network, self.optimizer, max_norm=recipe.gradient_norm, error_if_nonfinite=False
         )
         if self._scales or norm is None or torch.isfinite(norm):  # a gradient scaler leaves it out by itself
             self.optimizer.step()
@@ -258,6 +254,15 @@ class Trainer:
 
     def _state(self) -> dict[str, Any]:
         return {"network": self.network, "optimizer": self.optimizer, "progress": self.progress}
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    settings = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    if recipe.optimizer == "sgd":
+        settings["momentum"] = recipe.momentum
+    make: Any = OPTIMIZERS[recipe.optimizer]
+    optimizer: torch.optim.Optimizer = make(network.parameters(), **settings)
+    return optimizer
 
 
 def _start_from(network: nn.Module, weights: dict[str, Tensor]) -> None:

@@ -27,15 +27,22 @@ TORCH = RunOptions(device="cpu", engine="torch")
 
 
 class Oracle(nn.Module):
-    """Scores that say which of `levels` a voxel is closest to; the gain fakes a trained parameter."""
+    """Scores that say which of `levels` a voxel is closest to; the gain fakes a trained parameter.
 
-    def __init__(self, levels: tuple[float, ...]) -> None:
+    A class may have several levels, any of which will do.
+    """
+
+    def __init__(self, levels: tuple[float | tuple[float, ...], ...]) -> None:
         super().__init__()
         self.levels = levels
         self.gain = nn.Parameter(torch.tensor(CERTAIN * 20))
 
     def forward(self, windows: Tensor) -> Tensor:
-        return torch.cat([-self.gain * (windows - level).abs() for level in self.levels], dim=1)
+        return torch.cat([-self.gain * self._distance(windows, level) for level in self.levels], dim=1)
+
+    def _distance(self, windows: Tensor, level: float | tuple[float, ...]) -> Tensor:
+        levels = level if isinstance(level, tuple) else (level,)
+        return torch.stack([(windows - one).abs() for one in levels]).amin(dim=0)
 
 
 @dataclass

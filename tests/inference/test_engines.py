@@ -113,3 +113,12 @@ def test_cascade_gives_the_same_labels_with_openvino(scan, labels, three_stages)
 
     assert result.engine == "openvino"
     np.testing.assert_array_equal(result.labels.array, labels)
+
+
+def test_openvino_predicts_windows_of_any_shape(spec):
+    windows = [np.random.default_rng(0).normal(size=(1, 1, 4, 16, n)).astype(np.float32) for n in (16, 24, 16)]
+    engine = build_engine(replace(spec, size=(4, 16, 16)), RunOptions(engine="openvino", precision="float32"), "cpu")[0]
+    reference = TorchEngine(spec)
+
+    for window in windows:
+        np.testing.assert_allclose(engine(window), reference(window), atol=1e-3)

@@ -50,7 +50,7 @@ def test_region_that_reaches_outside_the_scan_is_padded_after_the_intensity_step
 
     np.testing.assert_array_equal(region.array[:2], -1)
     np.testing.assert_array_equal(region.array[:, :, 24:], -1)
-    np.testing.assert_allclose(region.array[2:, :, :24], stage.normalize(scan.array[:10], scan.spacing), atol=1e-6)
+    np.testing.assert_allclose(region.array[2:, :, :24], stage.normalize(scan.array, scan.spacing)[:10], atol=1e-6)
 
 
 def test_spacing_grid_brings_a_region_to_that_spacing():
@@ -77,3 +77,13 @@ def test_long_scans_are_prepared_in_slabs_that_can_be_cancelled_in_between():
     stage = oracle_stage("kidney", ORGAN, intensity=(WINDOW,), window=(4, 4, 4))
 
     assert list(prepare_in_slabs(scan, stage, Box.whole(scan.geometry.shape))) == [32, 64, 70]
+
+
+def test_a_region_that_is_seen_whole_is_padded_to_multiples_of_the_divisor(scan):
+    stage = oracle_stage("kidney", ORGAN, divisor=(8, 8, 16))
+
+    region = prepare(scan, stage, Box((1, 2, 3), (20, 36, 44)))  # 19 x 34 x 41 voxels
+
+    assert region.window == region.array.shape == (24, 40, 48)
+    assert region.inner == Box((2, 3, 3), (21, 37, 44))
+    assert region.array[0].max() == stage.pad_value

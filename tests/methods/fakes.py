@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.intensity import NeighborhoodStep
 from napari_kidney_seg.core.volume import Volume
-from napari_kidney_seg.imaging.intensity import GaussianSmooth
 from napari_kidney_seg.inference.fitting import fit
 from tests.inference.fakes import Oracle
 
-HU = np.array([-100, 100, 300, 200], np.int16)  # of label ids 0 to 3, all inside every method's window
+# Of label ids 0 to 3, all inside every method's window. Half tumor and half background should read as tumor rather than
+# as kidney: so the marks of kidney and cyst are close to that of the background.
+HU = np.array([-100, 0, 300, 50], np.int16)
 
 
 def ellipsoid(geometry, center_mm, radii_mm):
@@ -51,18 +54,38 @@ def levels_of(stage):
     """Return the normalized intensities of each class of `stage`: what its training target calls that class."""
     target = stage.recipe.target(np.arange(4, dtype=np.uint8)[None, None])
     classes = (target[0] if target.ndim > 3 else target).ravel()
-    pointwise = replace(stage, intensity=tuple(s for s in stage.intensity if not isinstance(s, GaussianSmooth)))
-    values = pointwise.normalize(HU[None, None].astype(np.float32), (1.0, 1.0, 1.0)).ravel()
-    return tuple(tuple(map(float, values[classes == index])) for index in range(len(stage.classes)))
+    values = stage.normalize(HU[None, None].astype(np.float32), (1.0, 1.0, 1.0)).ravel()
+    count = len(stage.classes) + (stage.activation == "sigmoid")  # what is outside all nested structures has no channel
+    return tuple(tuple(map(float, values[classes == index])) for index in range(count))
+
+
+class NestedOracle(Oracle):
+    """Scores, positive inside, of structures each nested in the one before; the first of `levels` is outside all."""
+
+    def forward(self, windows):
+        distances = torch.stack([self._distance(windows, level) for level in self.levels])
+        inside = [distances[: k + 1].amin(dim=0) - distances[k + 1 :].amin(dim=0) for k in range(len(distances) - 1)]
+        return self.gain * torch.cat(inside, dim=1)
+
+
+def oracle_for(stage):
+    """Return the network that reads the marks for `stage`."""
+    return NestedOracle if stage.activation == "sigmoid" else Oracle
+
+
+def is_filter(step):
+    return isinstance(step, NeighborhoodStep)
 
 
 def with_oracles(method, scan=None):
     """Return `method` with every network replaced by one that reads the marks; all else is the method's own.
 
-    Steps that look at the whole scan are fitted to `scan`, or to one of both kidneys: the marks must be known.
+    Steps that look at the whole scan are fitted to `scan`, or to one of both kidneys: the marks must be known. Filters
+    are left out: an oracle takes a blurred edge for the class whose mark lies in between.
     """
-    fitted = [fit(stage, scan or marked_scan(*kidneys())) for stage in method.stages]
-    stages = tuple(replace(s, network=Oracle, network_args={"levels": levels_of(s)}) for s in fitted)
+    unfiltered = [replace(s, intensity=tuple(i for i in s.intensity if not is_filter(i))) for s in method.stages]
+    fitted = [fit(stage, scan or marked_scan(*kidneys())) for stage in unfiltered]
+    stages = tuple(replace(s, network=oracle_for(s), network_args={"levels": levels_of(s)}) for s in fitted)
     return replace(method, stages=stages)
 
 

@@ -20,8 +20,22 @@ METHODS = pytest.mark.parametrize("name", REGISTRY)
 ORIENTATIONS = ["".join(p) for letters in product("LR", "PA", "SI") for p in permutations(letters)]
 
 
+# METHODS.md 9.7: the boxes of rcnn-vnet are squeezed to 32 x 64 x 64 voxels.
+LEAST_DICE = dict.fromkeys(REGISTRY, 0.95) | {"rcnn-vnet": 0.90}
+
+# The stage whose output a corrected kidney replaces.
+KIDNEY_STAGE = dict.fromkeys(REGISTRY, "kidney") | {"bisc-unet": "rough"}
+
+
 def oracle(name):
     return with_oracles(get_method(name, "compact"))
+
+
+def as_known(labels, name):
+    """Return `labels` as a method can give them: a class that it does not know is kidney."""
+    method = get_method(name)
+    known = [method.schema[one].id for one in method.classes]
+    return np.where((labels > 0) & ~np.isin(labels, known), 1, labels)
 
 
 @METHODS
@@ -33,7 +47,7 @@ def test_with_perfect_networks_the_cascade_finds_every_class(name, spacing):
 
     assert found.shape == labels.shape
     for classes in ((1, 2, 3), (2, 3), (2,)):
-        assert dice(np.isin(found, classes), np.isin(labels, classes)) > 0.95
+        assert dice(np.isin(found, classes), np.isin(as_known(labels, name), classes)) > LEAST_DICE[name]
 
 
 @METHODS
@@ -57,7 +71,7 @@ def test_one_kidney_and_a_horseshoe_are_found_whole(name, which):
 
     found = segment(marked_scan(labels, geometry), oracle(name)).labels.array
 
-    assert dice(found > 0, labels > 0) > 0.95
+    assert dice(found > 0, labels > 0) > LEAST_DICE[name]
 
 
 @METHODS
@@ -76,7 +90,7 @@ def test_a_scan_thinner_than_a_window_is_segmented(name):
 
     found = segment(marked_scan(labels, geometry), oracle(name)).labels.array
 
-    assert dice(found > 0, labels > 0) > 0.95
+    assert dice(found > 0, labels > 0) > LEAST_DICE[name]
 
 
 @METHODS
@@ -85,23 +99,24 @@ def test_a_huge_tumor_is_found(name):
 
     found = segment(marked_scan(labels, geometry), oracle(name)).labels.array
 
-    assert dice(found == 2, labels == 2) > 0.95
+    assert dice(found == 2, labels == 2) > LEAST_DICE[name]
 
 
 @METHODS
 def test_a_given_output_is_honoured_and_its_stage_is_not_run(name):
     labels, geometry = kidneys()
-    method, stage = oracle(name), "kidney"
-    edited = labels > 0
-    edited[:, :, : edited.shape[2] // 2] = False
+    method, stage = oracle(name), KIDNEY_STAGE[name]
+    edited = labels.copy()
+    edited[:, :, edited.shape[2] // 2 :] = 0
     bundle = FakeBundle(method)
 
     run = run_cascade(marked_scan(labels, geometry), method, bundle, given={stage: edited}, options=TORCH)
     found = finished(run)[1].labels.array
 
     assert stage not in bundle.asked
-    np.testing.assert_array_equal(found > 0, edited)
-    assert dice(found == 3, labels == 3) > 0.95
+    assert dice(found > 0, edited > 0) > LEAST_DICE[name]
+    assert not found[:, :, edited.shape[2] // 2 :].any()
+    assert dice(found == 2, labels == 2) > LEAST_DICE[name]
 
 
 @METHODS
@@ -120,7 +135,8 @@ def test_the_real_networks_run_at_smoke_size_give_legal_labels_and_the_same_twic
 
 
 def segment_with(bundle, labels, geometry, method):
-    given = {"kidney": labels > 0}  # untrained networks find nothing by themselves
+    # Untrained networks find nothing by themselves for the next one to look at.
+    given = {KIDNEY_STAGE[method.name]: labels > 0} if len(method.stages) > 1 else {}
     run = run_cascade(marked_scan(labels, geometry), method, bundle, given=given, options=TORCH)
     return finished(run)[1].labels.array
 

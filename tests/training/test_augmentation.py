@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_kidney_seg.training.augmentation import BrightnessContrastGamma, Elastic, Flip
+from napari_kidney_seg.training.augmentation import BrightnessContrastGamma, Elastic, Flip, ScaleShift
 
 RNG_SEED = 3
 
@@ -87,3 +87,15 @@ def test_a_change_within_lesions_leaves_other_voxels_alone():
     np.testing.assert_array_equal(changed[labels != 2], image[labels != 2])
     expected = np.clip((image[labels == 2] + 1) / 2 * 1.2, 0, 1) * 2 - 1
     assert changed[labels == 2] == pytest.approx(expected, abs=1e-5)
+
+
+def test_scale_and_shift_are_one_line_through_all_voxels_within_their_ranges():
+    image, labels = pair()
+
+    changed, same = ScaleShift(scale=0.1, shift=0.1)(image, labels, np.random.default_rng(RNG_SEED))
+
+    slope, offset = np.polyfit(image.ravel(), changed.ravel(), 1)
+    np.testing.assert_allclose(changed, slope * image + offset, atol=1e-5)
+    assert 0 < abs(slope - 1) <= 0.1
+    assert 0 < abs(offset) <= 0.1 * image.std()
+    assert same is labels

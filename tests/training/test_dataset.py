@@ -104,3 +104,9 @@ def test_a_phantom_stream_renders_each_seed_once_and_the_same(tmp_path):
     np.testing.assert_array_equal(first.scan.array, again.scan.array)
     np.testing.assert_array_equal(first.labels, again.labels)
     assert 1 in first.labels
+
+
+def test_cases_are_left_out_by_name(dataset):
+    left = dataset.without(("case_00001", "case_00099"))
+
+    assert [case.name for case in left.cases] == ["case_00000", "case_00002"]

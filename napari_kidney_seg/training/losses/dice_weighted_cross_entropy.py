@@ -1,0 +1,78 @@
+"""Dice plus weighted cross-entropy over all answers of a deeply supervised network (masses-net, stage masses)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_kidney_seg.training.losses.per_class_dice import SPACE, class_dice, one_hot
+
+CERTAINTY = 1e-7  # probabilities are kept this far from 0 and 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiceWeightedCrossEntropy:
+    """``alpha`` Dice plus ``1 - alpha`` weighted binary cross-entropy, averaged over the answers of a network.
+
+    Attributes
+    ----------
+    class_weights : one weight per class, in the cross-entropy
+    alpha : float
+        Share of the Dice part, 0..1.
+
+    Notes
+    -----
+    Equations 4 to 7 of [1]_ as METHODS.md section 1 corrects them: Dice is averaged over the classes present in a
+    sample's target (an absent one would add a constant without gradient); the cross-entropy has its minus sign, the
+    logarithm of the prediction and not of the target, and is a mean over voxels; both run over the same classes. The
+    target is never shrunk: every answer comes at its full size.
+
+    References
+    ----------
+    .. [1] Lin, Fu and Zheng, "Kidney and kidney tumor segmentation using a two-stage cascade framework", KiTS21.
+    """
+
+    class_weights: tuple[float, ...]
+    alpha: float = 0.5
+
+    def __call__(self, output: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
+        """Return the loss per sample, shape (B,).
+
+        Parameters
+        ----------
+        output : scores before softmax, shape (B, C, Z, Y, X), or a tuple of them
+            Computed in float32.
+        target : shape (B, Z, Y, X), integer
+            Class index.
+        """
+        answers = output if isinstance(output, tuple) else (output,)
+        reference = one_hot(target, answers[0].shape[1])
+        with torch.autocast(reference.device.type, enabled=False):
+            losses = [self._of_answer(answer.float().softmax(dim=1), reference) for answer in answers]
+        return torch.stack(losses).mean(dim=0)
+
+    def _of_answer(self, probabilities: Tensor, reference: Tensor) -> Tensor:
+        weights = torch.tensor(self.class_weights, device=probabilities.device)
+        dice = dice_of_present(probabilities, reference)
+        return self.alpha * dice + (1 - self.alpha) * weighted_cross_entropy(probabilities, reference, weights)
+
+
+def dice_of_present(probabilities: Tensor, reference: Tensor) -> Tensor:
+    """Return one minus the mean Dice of the classes in each sample's `reference`, both (B, C, Z, Y, X); shape (B,)."""
+    is_present = (reference.sum(dim=SPACE) > 0).float()  # (B, C)
+    return 1 - (class_dice(probabilities, reference) * is_present).sum(dim=1) / is_present.sum(dim=1)
+
+
+def weighted_cross_entropy(probabilities: Tensor, reference: Tensor, weights: Tensor) -> Tensor:
+    """Return the binary cross-entropy of each class, times its weight, summed over classes, per voxel; shape (B,).
+
+    Parameters
+    ----------
+    probabilities, reference : shape (B, C, Z, Y, X)
+    weights : shape (C,)
+    """
+    certain = probabilities.clamp(CERTAINTY, 1 - CERTAINTY)
+    likelihood = reference * certain.log() + (1 - reference) * (1 - certain).log()
+    return -(likelihood.mean(dim=SPACE) * weights).sum(dim=1)

@@ -1,0 +1,150 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.events import EpochDone
+from napari_kidney_seg.inference.fitting import fit
+from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.methods.masses_net import METHOD, Choices, masses_net
+from napari_kidney_seg.training.dataset import phantom_stream
+from napari_kidney_seg.training.grid_sampling import GridWindows
+from napari_kidney_seg.training.task import StageTask
+from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
+from tests.inference.fakes import segment
+from tests.methods.fakes import dice, kidneys, marked_scan, with_oracles
+
+IDS = np.arange(4, dtype=np.uint8)
+
+
+def test_the_papers_sizes_are_those_of_its_text():
+    kidney, masses = METHOD.stages
+
+    assert (kidney.window, masses.window) == ((16, 256, 256), (64, 96, 96))
+    assert kidney.overlap == masses.overlap == (0.5, 0.5, 0.5)
+    assert (kidney.blending, kidney.mirrors) == ("constant", ())
+    assert kidney.grid.spacing == (None, None, None)
+    recipe = masses.recipe
+    assert (recipe.optimizer, recipe.learning_rate, recipe.schedule) == ("adam", 1e-4, "constant")
+    assert (recipe.batch, recipe.epochs, recipe.sampler) == (2, 50, GridWindows())
+    assert recipe.excluded_cases[:2] == ("case_00052", "case_00060")
+    assert len(recipe.excluded_cases) == 10
+
+
+def test_targets_are_the_whole_kidney_and_the_masses():
+    kidney, masses = METHOD.stages
+
+    assert kidney.recipe.target(IDS).tolist() == [0, 1, 1, 1]
+    assert masses.recipe.target(IDS).tolist() == [0, 0, 1, 2]
+
+
+def test_the_loss_of_the_masses_weighs_classes_as_chosen():
+    weights = masses_net(Choices(class_weights=(1.0, 2.0, 3.0))).stage("masses").recipe.loss().class_weights
+
+    assert weights == (1.0, 2.0, 3.0)
+    assert METHOD.stage("masses").recipe.loss().class_weights == (1.0, 5.0, 10.0)
+
+
+def test_padding_is_what_minus_100_becomes_under_the_scans_z_score():
+    scan = marked_scan(*kidneys((6.0, 4.0, 4.0)))
+    stage = replace(METHOD.stage("kidney"), intensity=METHOD.stage("kidney").intensity[1:])
+
+    clipped = np.clip(scan.array.astype(float), -100, 400)
+    assert fit(stage, scan).pad_value == pytest.approx((-100 - clipped.mean()) / clipped.std(), rel=1e-5)
+
+
+def test_the_choices_of_the_text_reach_the_stages():
+    method = masses_net(
+        Choices(n_classes=4, class_weights=(1, 1, 5, 10), spacing=(3.0, 0.78, 0.78), sigma_mm=0.5, mdf=False)
+    )
+
+    masses = method.stage("masses")
+    assert masses.classes == ("background", "kidney", "tumor", "cyst")
+    assert masses.recipe.target(IDS).tolist() == [0, 1, 2, 3]
+    assert masses.grid.spacing == masses.region.grid.spacing == (3.0, 0.78, 0.78)
+    assert masses.intensity[0].sigma_mm == 0.5
+    assert masses.network_args["mdf"] is False
+    assert masses_net(Choices(restrict_to_kidney=True)).fuse.restrict_to_kidney
+
+
+def test_classes_and_weights_that_do_not_fit_are_refused():
+    with pytest.raises(KidneySegError, match=r"n_classes=4 .* one weight for each"):
+        Choices(n_classes=4)
+
+
+@pytest.mark.parametrize("preset", ["compact", "smoke"])
+def test_presets_change_sizes_only_and_keep_the_choices(preset):
+    method = masses_net(Choices(mdf=False, deep_supervision=False))
+
+    for paper, small in zip(method.stages, method.with_preset(preset).stages, strict=True):
+        assert (small.intensity, small.classes, small.overlap) == (paper.intensity, paper.classes, paper.overlap)
+        assert {**small.network_args, "widths": 0} == {**paper.network_args, "widths": 0}
+        assert (small.recipe.target, small.recipe.loss) == (paper.recipe.target, paper.recipe.loss)
+        assert all(size % (16 if small.requires else 8) == 0 for size in small.window)
+
+
+def test_the_weights_of_the_compact_preset_fit_into_9_megabytes():
+    stages = get_method("masses-net", "compact").stages
+    sizes = [p.numel() for s in stages for p in s.network(**s.network_args).state_dict().values()]
+
+    assert 2 * sum(sizes) < 9e6
+
+
+def test_a_false_positive_far_from_the_kidneys_does_not_widen_the_box_and_is_removed():
+    labels, geometry = kidneys(tumor_mm=24)
+    labels[:2, :2, :2] = 1
+    scan = marked_scan(labels, geometry)
+    method = with_oracles(get_method("masses-net", "compact"), scan)
+
+    result = segment(scan, method)
+
+    (region,) = result.outputs["masses"].regions
+    assert region.box.start[2] > 0
+    assert result.labels.array[0, 0, 0] == 0
+    assert dice(result.labels.array == 2, labels == 2) > 0.9
+
+
+def test_with_four_classes_the_cascade_finds_every_class():
+    labels, geometry = kidneys(tumor_mm=24)
+    scan = marked_scan(labels, geometry)
+    method = masses_net(Choices(n_classes=4, class_weights=(1, 1, 5, 10))).with_preset("compact")
+
+    found = segment(scan, with_oracles(method, scan)).labels.array
+
+    assert all(dice(found == number, labels == number) > 0.95 for number in (1, 2))
+    assert dice(found == 3, labels == 3) > 0.8  # small, and its rim has the intensity of kidney
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["kidney", "masses"])
+def test_each_stage_learns_one_synthetic_case(tmp_path, name):
+    stage = get_method("masses-net", "smoke").stage(name)
+    recipe = replace(stage.recipe, epochs=50, sampler=GridWindows(per_case=8))
+    stage = replace(stage, recipe=recipe)
+    one = phantom_stream(1, seed=3, cache=tmp_path / "cache")
+    task = StageTask(stage=stage, training=one, validation=one, validation_windows=4)
+    options = TrainerOptions(accelerator="cpu", precision="32-true", validate_every=5)
+
+    scores = (
+        event.scores.get("dice", 0)
+        for event in Trainer(task, tmp_path / name, options).run()
+        if isinstance(event, EpochDone)
+    )
+
+    assert any(score > 0.9 for score in scores)
+
+
+def test_the_networks_of_both_stages_learn_from_a_step_of_their_own_recipe():
+    for stage in get_method("masses-net", "smoke").stages:
+        torch.manual_seed(0)
+        network = stage.network(**stage.network_args).train()
+        target = torch.zeros(2, *stage.window, dtype=torch.uint8)
+        target[:, 4:12, 8:24, 8:24] = 1
+
+        loss = stage.recipe.loss()(network(torch.randn(2, 1, *stage.window)), target)
+        loss.sum().backward()
+
+        assert loss.shape == (2,)
+        assert all(torch.isfinite(p.grad).all() for p in network.parameters())
