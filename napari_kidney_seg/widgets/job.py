@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_kidney_seg.core.events import Event
 from napari_kidney_seg.core.method import StageOutput
-from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.core.volume import LabelVolume, Volume
 
 if TYPE_CHECKING:
     from napari_kidney_seg.inference.cascade import CascadeResult
@@ -47,11 +47,14 @@ class SegmentJob:
     choice : MethodChoice
     cache : dict
         Stage outputs of earlier runs of the same choice on the same scan; the run adds its own.
+    given : masks by stage name
+        Corrected by a person; their stages are not run, and what depends on them is run again.
     """
 
     volume: Volume
     choice: MethodChoice
     cache: dict[str, StageOutput] = field(default_factory=dict, repr=False)
+    given: Mapping[str, LabelVolume] = field(default_factory=dict, repr=False)
 
 
 def segment(job: SegmentJob) -> Generator[Event, None, CascadeResult]:
@@ -70,4 +73,4 @@ def segment(job: SegmentJob) -> Generator[Event, None, CascadeResult]:
     method = get_method(job.choice.method, job.choice.preset)
     bundle = load_bundle(job.choice.bundle, method)
     options = RunOptions(device=job.choice.device, engine=job.choice.engine)
-    return (yield from run_cascade(job.volume, method, bundle, cache=job.cache, options=options))
+    return (yield from run_cascade(job.volume, method, bundle, given=job.given, cache=job.cache, options=options))

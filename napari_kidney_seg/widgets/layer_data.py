@@ -22,6 +22,9 @@ AXIS_LABELS = ("z", "y", "x")
 UNITS = ("mm", "mm", "mm")
 ORGAN_OPACITY, MASS_OPACITY = 0.45, 0.8  # a mass lies on the organ's layer and must keep its own color there
 
+# Number of the left kidney in a kidney layer that was split into its sides, and its color; files hold ids only.
+LEFT_KIDNEY, LEFT_KIDNEY_COLOR = 4, (0.95, 0.55, 0.15)
+
 LayerData = tuple[Any, dict[str, Any], str]
 
 
@@ -110,12 +113,15 @@ def label_appearance(label: Label, schema: LabelSchema) -> dict[str, Any]:
 
     Whatever number a person paints with takes the color of the class: a layer holds one class only.
     """
-    color = (*label.color, 1.0)
+    names, colors = {label.id: label.name}, {label.id: label.color}
+    if label.name == schema.organ:
+        names[LEFT_KIDNEY], colors[LEFT_KIDNEY] = f"left {label.name}", LEFT_KIDNEY_COLOR
     return {
         "name": label.name,
         "opacity": ORGAN_OPACITY if label.name == schema.organ else MASS_OPACITY,
-        "colormap": {None: color, 0: (0.0, 0.0, 0.0, 0.0), label.id: color},
-        "features": {"index": [0, label.id], "class": ["background", label.name]},
+        "colormap": {None: (*label.color, 1.0), 0: (0.0, 0.0, 0.0, 0.0)}
+        | {number: (*color, 1.0) for number, color in colors.items()},
+        "features": {"index": [0, *names], "class": ["background", *names.values()]},
     }
 
 

@@ -13,6 +13,7 @@ from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.labels import KITS, Label, LabelSchema
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.widgets.adoption import adopt
+from napari_kidney_seg.widgets.history import replace_labels
 from napari_kidney_seg.widgets.layer_data import METADATA_KEY, ScanRecord, label_appearance, record_of
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def add_label_layers(viewer: ViewerModel, labels: LabelVolume, ct_layer: Image) 
     layers = []
     for label in labels.schema.labels:
         array = np.ascontiguousarray(back.apply(nested[label.name]) * np.uint8(label.id))
-        layer = _existing(viewer, label, ct_layer)
+        layer = class_layers(viewer.layers, ct_layer).get(label.name)
         if layer is None:
             layer = _label_layer(array, label, labels.schema, ct_layer)
             viewer.layers.append(layer)
@@ -97,6 +98,32 @@ def label_layers(layers: LayerList | Iterable[Any], ct_layer: Image) -> list[Lab
     scan = record_of(ct_layer.metadata)
     found = [layer for layer in layers if isinstance(layer, Labels) and record_of(layer.metadata)]
     return [layer for layer in found if scan and _is_of(record_of(layer.metadata), scan)]
+
+
+def class_layers(layers: LayerList | Iterable[Any], ct_layer: Image) -> dict[str, Labels]:
+    """Return the Labels layer of each class of the scan in `ct_layer`, by name; the last where there are several."""
+    records = [(record_of(layer.metadata), layer) for layer in label_layers(layers, ct_layer)]
+    return {
+        record.label: layer
+        for record, layer in records
+        if record and record.label and layer.data.shape == ct_layer.data.shape
+    }
+
+
+def add_missing_layers(viewer: ViewerModel, ct_layer: Image, schema: LabelSchema = KITS) -> dict[str, Labels]:
+    """Return the layer of each class of `schema` on the scan in `ct_layer`, having added an empty one where none was.
+
+    Raises
+    ------
+    GeometryMismatchError
+        When the CT says nothing about its place in millimeters.
+    """
+    scan_record(ct_layer)
+    for label in schema.labels:
+        if label.name not in class_layers(viewer.layers, ct_layer):
+            array = np.zeros(ct_layer.data.shape, np.uint8)
+            viewer.layers.append(_label_layer(array, label, schema, ct_layer))
+    return class_layers(viewer.layers, ct_layer)
 
 
 def compose_layers(layers: Sequence[Labels]) -> LabelVolume:
@@ -148,14 +175,6 @@ def _require_same_grid(scan: Volume, labels: LabelVolume) -> None:
         )
 
 
-def _existing(viewer: ViewerModel, label: Label, ct_layer: Image) -> Labels | None:
-    for layer in label_layers(viewer.layers, ct_layer):
-        record = record_of(layer.metadata)
-        if record and record.label == label.name and layer.data.shape == ct_layer.data.shape:
-            return layer
-    return None
-
-
 def _label_layer(array: NDArray[np.uint8], label: Label, schema: LabelSchema, ct_layer: Image) -> Labels:
     from napari.layers import Labels
 
@@ -170,17 +189,6 @@ def _label_layer(array: NDArray[np.uint8], label: Label, schema: LabelSchema, ct
     )
     layer.selected_label = label.id
     return layer
-
-
-def replace_labels(layer: Labels, array: NDArray[Any]) -> None:
-    """Set the voxels of `layer` to `array` as one step that Undo takes back.
-
-    Assigning ``layer.data`` would keep the old undo stack, and the next Undo would write stale voxels.
-    """
-    changed = np.nonzero(layer.data != array)
-    if len(changed[0]):
-        with layer.block_history():
-            layer.data_setitem(changed, array[changed])
 
 
 def _is_of(record: ScanRecord | None, scan: ScanRecord) -> bool:

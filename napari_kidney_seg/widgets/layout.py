@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGroupBox, QLabel, QLayout, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QGroupBox, QLabel, QLayout, QScrollArea, QVBoxLayout, QWidget
+
+SWATCH = 12  # pixels
+DISCLAIMER = "For research and annotation. Not a medical device; not for diagnosis."
 
 
 def wrapped_label(text: str = "", text_format: Qt.TextFormat = Qt.TextFormat.PlainText) -> QLabel:
@@ -17,6 +20,19 @@ def wrapped_label(text: str = "", text_format: Qt.TextFormat = Qt.TextFormat.Pla
     label.setOpenExternalLinks(True)
     label.setMinimumWidth(1)
     return label
+
+
+def swatch(color: tuple[float, float, float]) -> QLabel:
+    """Return a small square of `color`, RGB in 0..1."""
+    square = QLabel()
+    square.setFixedSize(SWATCH, SWATCH)
+    square.setStyleSheet(f"background-color: {css_color(color)}; border-radius: 2px;")
+    return square
+
+
+def css_color(color: tuple[float, float, float]) -> str:
+    """Return `color`, RGB in 0..1, as a style sheet writes it."""
+    return f"rgb{tuple(round(255 * value) for value in color)}"
 
 
 def group(title: str, parts: Iterable[QWidget]) -> QGroupBox:
@@ -33,6 +49,38 @@ def flush_column(parent: QWidget) -> QVBoxLayout:
     column = QVBoxLayout(parent)
     column.setContentsMargins(0, 0, 0, 0)
     return column
+
+
+def fill_page(parent: QWidget, groups: Iterable[QWidget]) -> None:
+    """Fill `parent` with `groups` below each other, scrolling where they do not fit, and the disclaimer at the end."""
+    page = QWidget()
+    column = QVBoxLayout(page)
+    for part in (*groups, wrapped_label(DISCLAIMER)):
+        column.addWidget(part)
+    column.addStretch()
+    area = VerticalScroll()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(page)
+    flush_column(parent).addWidget(area)
+
+
+class VerticalScroll(QScrollArea):
+    """Scrolls up and down only: it is never narrower than what it holds, also when that changes."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
+        """Return Qt's hint, wide enough for the page and the bar."""
+        hint, page, bar = super().minimumSizeHint(), self.widget(), self.verticalScrollBar()
+        if page is not None and bar is not None:
+            hint.setWidth(page.minimumSizeHint().width() + bar.sizeHint().width())
+        return hint
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802  Qt's name
+        """Ask for another width when the page has been laid out anew."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
 
 
 def clear(layout: QLayout) -> None:

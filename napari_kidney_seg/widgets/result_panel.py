@@ -10,10 +10,9 @@ from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QPushButton, QWidge
 
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.events import Event, Notice
-from napari_kidney_seg.core.labels import Label
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.widgets.layers import compose_layers, label_layers
-from napari_kidney_seg.widgets.layout import clear, flush_column, wrapped_label
+from napari_kidney_seg.widgets.layout import clear, flush_column, swatch, wrapped_label
 from napari_kidney_seg.widgets.notice_list import ERROR, NoticeList
 from napari_kidney_seg.widgets.saving import FinishedRun, default_mask_path, save_mask
 from napari_kidney_seg.widgets.worker import Outcome, start_worker
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
-SWATCH = 12  # pixels
 MEANING = {"kidney": "kidney without masses"}
 MASK_FILTER = "Masks (*.nii.gz *.nii *.nrrd *.mha)"
 
@@ -74,7 +72,7 @@ class ResultPanel(QWidget):
         for row, label in enumerate(labels.schema.labels):
             self._texts[label.name] = QLabel(f"{labels.volume_ml(label.name):.1f} ml")
             name = QLabel(MEANING.get(label.name, label.name))
-            for column, widget in enumerate((_swatch(label), name, self._texts[label.name])):
+            for column, widget in enumerate((swatch(label.color), name, self._texts[label.name])):
                 self._grid.addWidget(widget, row, column)
 
     def _on_save(self) -> None:
@@ -115,11 +113,3 @@ class ResultPanel(QWidget):
     def _on_cancelled(self) -> None:
         self.save.setEnabled(True)
         self.saved.setText("Not saved.")
-
-
-def _swatch(label: Label) -> QLabel:
-    swatch = QLabel()
-    swatch.setFixedSize(SWATCH, SWATCH)
-    red, green, blue = (round(255 * value) for value in label.color)
-    swatch.setStyleSheet(f"background-color: rgb({red}, {green}, {blue}); border-radius: 2px;")
-    return swatch

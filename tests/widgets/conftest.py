@@ -19,7 +19,8 @@ import napari_kidney_seg
 from napari_kidney_seg.core.events import Notice, Progress, StageDone
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
-from napari_kidney_seg.io.bundle import Card
+from napari_kidney_seg.io.bundle import Card, describe_stage
+from napari_kidney_seg.methods import get_method
 
 PLUGIN = "napari-kidney-seg"
 MANIFEST = Path(napari_kidney_seg.__file__).parent / "napari.yaml"
@@ -76,7 +77,12 @@ def bundle(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "models"
     folder.mkdir()
     card = Card(
-        method="resunet-2.5d", preset="compact", stages={}, members={}, training_data="none", licence="BSD-3-Clause"
+        method="resunet-2.5d",
+        preset="compact",
+        stages={stage.name: describe_stage(stage) for stage in get_method("resunet-2.5d", "compact").stages},
+        members={},
+        training_data="none",
+        licence="BSD-3-Clause",
     )
     path = folder / "tiny.safetensors"
     save_file({"a": np.zeros(1, np.float32)}, path, metadata={"card": json.dumps(asdict(card))})

@@ -8,7 +8,8 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_kidney_seg.core.errors import InsufficientMemoryError
-from napari_kidney_seg.widgets.segment import DISCLAIMER, SegmentWidget
+from napari_kidney_seg.widgets.layout import DISCLAIMER
+from napari_kidney_seg.widgets.segment import SegmentWidget
 from napari_kidney_seg.widgets.stalls import StallSampler
 
 PLUGIN = "napari-kidney-seg"
@@ -139,7 +140,7 @@ def test_an_error_stays_in_the_widget_and_changes_nothing(qtbot, viewer, opened,
         raise error
         yield
 
-    opened._run = fails
+    opened.cases.run = fails
     run_to_end(qtbot, opened)
 
     assert texts(opened.runner.notices) == text

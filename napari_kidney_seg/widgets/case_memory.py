@@ -1,0 +1,44 @@
+"""What is remembered of the scan in a layer while it is open: the last run on it and the stage outputs it left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from napari_kidney_seg.core.method import StageOutput
+from napari_kidney_seg.widgets.job import MethodChoice
+from napari_kidney_seg.widgets.saving import FinishedRun
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+
+class CaseMemory:
+    """The last run on one scan, and the outputs of its stages: kept while voxels and choice stay the same.
+
+    Attributes
+    ----------
+    finished : FinishedRun or None
+        None while nothing has been run.
+    """
+
+    def __init__(self) -> None:
+        self.finished: FinishedRun | None = None
+        self._key: tuple[object, ...] = ()
+        self._outputs: dict[str, StageOutput] = {}
+
+    def outputs(self, layer: Image, choice: MethodChoice) -> dict[str, StageOutput]:
+        """Return the mutable outputs for the voxels of `layer` and `choice`; empty when either is new."""
+        key = (id(layer.data), choice)
+        if key != self._key:
+            self._key, self._outputs = key, {}
+        return self._outputs
+
+
+# One memory per scan for all widgets of the window; it goes when the layer goes.
+_MEMORIES: WeakKeyDictionary[Image, CaseMemory] = WeakKeyDictionary()
+
+
+def memory_of(layer: Image) -> CaseMemory:
+    """Return the memory of the scan in `layer`, the same for every widget."""
+    return _MEMORIES.setdefault(layer, CaseMemory())

@@ -1,0 +1,88 @@
+"""Runs cascades on open scans and shows what they find; for every widget that has a Run button."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_kidney_seg.core.events import Event, Notice
+from napari_kidney_seg.core.method import Method
+from napari_kidney_seg.core.volume import LabelVolume
+from napari_kidney_seg.widgets.case_memory import memory_of
+from napari_kidney_seg.widgets.job import MethodChoice, SegmentJob
+from napari_kidney_seg.widgets.layers import add_label_layers, volume_from_layer
+from napari_kidney_seg.widgets.run_panel import RunPanel
+from napari_kidney_seg.widgets.saving import FinishedRun
+
+if TYPE_CHECKING:
+    import napari.viewer
+    from napari.layers import Image
+
+    from napari_kidney_seg.inference.cascade import CascadeResult
+
+Run = Callable[[SegmentJob], Generator[Event, None, "CascadeResult"]]
+NOTHING: Mapping[str, LabelVolume] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Underway:
+    layer: Image
+    job: SegmentJob
+    started: datetime
+
+
+class CaseRunner(QObject):
+    """Starts runs in a `RunPanel`, one at a time, and puts their masks on the scan.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    panel : RunPanel
+        Shows the progress.
+    run : callable
+        Makes the generator of a run; what tests replace.
+    """
+
+    finished = Signal(object)  # the Image layer of the scan
+
+    def __init__(self, viewer: napari.viewer.Viewer, panel: RunPanel, run: Run) -> None:
+        super().__init__(panel)
+        self.run = run
+        self._viewer, self._panel = viewer, panel
+        self._underway: _Underway | None = None
+        panel.returned.connect(self._on_returned)
+
+    def start(
+        self, layer: Image, method: Method, choice: MethodChoice, given: Mapping[str, LabelVolume] = NOTHING
+    ) -> None:
+        """Run `choice` (whose record is `method`) on the scan in `layer`, stages in `given` excepted.
+
+        Raises
+        ------
+        GeometryMismatchError
+            When the layer says nothing about its place in millimeters.
+        """
+        cache = memory_of(layer).outputs(layer, choice)
+        job = SegmentJob(volume=volume_from_layer(layer), choice=choice, cache=cache, given=given)
+        self._underway = _Underway(layer=layer, job=job, started=datetime.now().astimezone())
+        self._panel.start(partial(self.run, job), method)
+
+    def _on_returned(self, result: CascadeResult) -> None:
+        done = self._underway
+        if done is None:
+            return
+        if done.layer not in self._viewer.layers:
+            text = "The scan was closed while it was segmented, so its mask is not shown. Open it and run again."
+            self._panel.notices.add(Notice(code="scan_closed", text=text))
+            return
+        add_label_layers(self._viewer, result.labels, done.layer)
+        memory_of(done.layer).finished = FinishedRun(
+            job=done.job, result=result, started=done.started, finished=datetime.now().astimezone()
+        )
+        self.finished.emit(done.layer)

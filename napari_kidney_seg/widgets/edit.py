@@ -1,0 +1,192 @@
+"""The Edit widget: correct kidney, tumor and cyst by hand, and run again what depends on the kidney."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QPushButton, QWidget
+from superqt import QCollapsible
+
+from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.widgets.brush import CtBrush
+from napari_kidney_seg.widgets.brush_panel import BrushPanel
+from napari_kidney_seg.widgets.case_runner import Run
+from napari_kidney_seg.widgets.class_bar import BUTTON_ORDER, MOVE, PAINT, ClassBar
+from napari_kidney_seg.widgets.edited_case import CHOOSE_CLASS, EditedCase
+from napari_kidney_seg.widgets.job import segment
+from napari_kidney_seg.widgets.key_bindings import Action, ScopedKeys
+from napari_kidney_seg.widgets.layout import fill_page, flush_column, group, wrapped_label
+from napari_kidney_seg.widgets.lesion_mover import LesionMover
+from napari_kidney_seg.widgets.notice_list import ERROR, NoticeList
+from napari_kidney_seg.widgets.rerun_panel import RerunPanel
+from napari_kidney_seg.widgets.scan_panel import ScanPanel
+from napari_kidney_seg.widgets.tool_panel import ToolPanel
+from napari_kidney_seg.widgets.volume_panel import VolumePanel
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+EMPTY_TEXT = (
+    "This scan has no kidney, tumor or cyst layer yet. Run “Segment kidneys”, open a mask of the scan, or start with "
+    "empty layers."
+)
+
+
+class EditWidget(QWidget):
+    """Choose a class, draw, tidy up, see the volumes, run the later stages again.
+
+    Brush, keys and clicks are napari's own again when the widget is closed.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+    run : callable
+        Makes the generator of a run; what tests replace.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, run: Run = segment) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.case = EditedCase(napari_viewer, None)
+        self.brush = CtBrush(napari_viewer, parent=self)
+        self.scan, self.classes, self.tools = ScanPanel(napari_viewer), ClassBar(), ToolPanel()
+        self.brush_panel, self.volumes = BrushPanel(self.brush), VolumePanel(napari_viewer)
+        self.rerun = RerunPanel(napari_viewer, run)
+        self.start_button, self.scan_notices = QPushButton("Start with empty layers"), NoticeList()
+        self.mover = LesionMover(napari_viewer, self.tools, lambda: self.case)
+        self.keys = ScopedKeys(napari_viewer, self._actions())
+        self._lay_out()
+        self._connect()
+        self._on_case_changed()
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802  Qt's name
+        """Cancel what runs and give napari its brush and keys back."""
+        self.rerun.runner.cancel()
+        self._release()
+        super().closeEvent(event)
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
+        """Do the same when napari closes the dock: it takes the widget out without closing it."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.rerun.runner.cancel()
+            self._release()
+        super().changeEvent(event)
+
+    def _actions(self) -> dict[str, Action]:
+        choose = {
+            f"Shift-{name[0].upper()}": Action(text=name.capitalize(), act=partial(self._choose, name))
+            for name in BUTTON_ORDER
+        }
+        return choose | {
+            "Shift-B": Action(text="Brush: disc or sphere", act=self.brush_panel.toggle_shape),
+            "Shift-H": Action(text="Limit the brush to HU, or not", act=self.brush_panel.gate.toggle),
+            "Shift-I": Action(text="Interpolate slices", act=self.tools.buttons["interpolate"].click),
+            "Shift-F": Action(text="Fill holes", act=self.tools.buttons["fill"].click),
+            "Shift-M": Action(text="Move lesion", act=self.tools.buttons["move"].click),
+        }
+
+    def _lay_out(self) -> None:
+        self._empty = QWidget()
+        column = flush_column(self._empty)
+        column.addWidget(wrapped_label(EMPTY_TEXT))
+        column.addWidget(self.start_button)
+        keys = QCollapsible("Keys")
+        keys.addWidget(wrapped_label(self.keys.help_text(), Qt.TextFormat.RichText))
+        parts = {
+            "2  Class and brush": (self.classes, self.brush_panel),
+            "3  Tools on this class": (self.tools,),
+            "4  Volumes": (self.volumes,),
+            "5  Lesions in the corrected kidney": (self.rerun,),
+        }
+        self._work = [group(title, widgets) for title, widgets in parts.items()]
+        fill_page(self, [group("1  Scan", (self.scan, self._empty, self.scan_notices)), *self._work, keys])
+
+    def _connect(self) -> None:
+        self.scan.scan_changed.connect(self._on_case_changed)
+        self.start_button.clicked.connect(self._start_empty)
+        self.classes.class_clicked.connect(self._choose)
+        self.classes.mode_clicked.connect(self._set_mode)
+        self.tools.clicked.connect(self._on_tool)
+        self.volumes.measured.connect(self.rerun.show_readiness)
+        for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
+            event.connect(self._on_case_changed)
+        self._viewer.layers.selection.events.active.connect(self._show_state)
+
+    def _release(self) -> None:
+        """Give everything back; doing it twice does no harm."""
+        self.keys.release()
+        self.mover.stop()
+        self._let_go()
+        for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
+            event.disconnect(self._on_case_changed)
+        self._viewer.layers.selection.events.active.disconnect(self._show_state)
+
+    def _let_go(self) -> None:
+        """Leave the layers of the case as napari made them."""
+        self.volumes.release()
+        self.brush.release()
+        for layer in self.case.layers.values():
+            layer.events.mode.disconnect(self._show_state)
+            layer.events.paint.disconnect(self.tools.notices.clear)
+
+    def _on_case_changed(self) -> None:
+        """Take up the layers that the chosen scan has now."""
+        self._let_go()
+        self.scan_notices.clear()
+        self.case = EditedCase(self._viewer, self.scan.layer)
+        for layer in self.case.layers.values():
+            layer.events.mode.connect(self._show_state)
+            layer.events.paint.connect(self.tools.notices.clear)
+        self.brush.hold(self.case.layers.values(), self.scan.layer)
+        self.brush_panel.apply()
+        self.volumes.follow(self.case.layers, self.case.geometry)
+        self.rerun.set_scan(self.scan.layer)
+        self._empty.setVisible(self.scan.layer is not None and not self.case.layers)
+        for box in self._work:
+            box.setEnabled(bool(self.case.layers))
+        self._show_state()
+
+    def _show_state(self) -> None:
+        layer = self.case.active_layer
+        self.classes.show_state(self.case.active, str(layer.mode) if layer is not None else "")
+
+    def _start_empty(self) -> None:
+        self._choose(BUTTON_ORDER[0])
+
+    def _choose(self, name: str) -> None:
+        mode = str(self.case.active_layer.mode) if self.case.active_layer is not None else PAINT
+        try:
+            self.case.choose(name, PAINT if mode == MOVE else mode)
+        except KidneySegError as error:
+            self.scan_notices.add(Notice(code="scan", text=str(error), level=ERROR))
+
+    def _set_mode(self, mode: str) -> None:
+        if self.case.active_layer is not None:
+            self.case.active_layer.mode = mode
+
+    def _on_tool(self, name: str) -> None:
+        layer, is_in_slice = self.case.active_layer, self.tools.is_in_slice
+        tools: dict[str, Callable[[], str]] = {
+            "interpolate": self.case.interpolate,
+            "smooth": partial(self.case.smooth, self.tools.smooth_mm.value(), in_slice=is_in_slice),
+            "fill": partial(self.case.fill, in_slice=is_in_slice),
+            "islands": partial(self.case.remove_islands, self.tools.island_ml.value(), in_slice=is_in_slice),
+            "split": self.case.split,
+            "move": self.mover.toggle,
+            "undo": partial(_replay, layer.undo if layer is not None else None),
+            "redo": partial(_replay, layer.redo if layer is not None else None),
+        }
+        self.tools.say(tools[name]())
+
+
+def _replay(step: Callable[[], None] | None) -> str:
+    """Undo or redo by `step`, that of the active layer."""
+    if step is None:
+        return CHOOSE_CLASS
+    step()
+    return ""
