@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
@@ -44,6 +43,7 @@ class Elastic:
         """Return the pair, deformed or not."""
         if rng.random() >= self.probability:
             return image, labels
+        import torch
         from monai.transforms.spatial.array import Rand3DElastic
 
         deform = Rand3DElastic(self.sigma, self.magnitude, prob=1.0, padding_mode="border")
