@@ -116,8 +116,8 @@ def test_cancel_returns_in_time_and_leaves_the_layers_as_they_were(qtbot, viewer
 
 
 def test_the_window_answers_while_a_run_computes(qtbot, opened, fake_run):
-    matrix = np.random.default_rng(0).normal(size=(300, 300))
-    fake_run.windows, fake_run.compute = 5, lambda: [matrix @ matrix for _ in range(5)]
+    matrix = np.random.default_rng(0).normal(size=(500, 500))
+    fake_run.windows, fake_run.compute = 40, lambda: [matrix @ matrix for _ in range(10)]
     sampler = StallSampler(opened)
 
     sampler.start()
