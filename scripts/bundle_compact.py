@@ -20,7 +20,7 @@ from napari_kidney_seg.training.run_folder import RunFolder
 TRAINING_DATA = (
     "Synthetic CT only, rendered by napari_kidney_seg.phantom around training label maps of KiTS23 (Heller et al., "
     "kits-challenge.org) and whole-body maps of TotalSegmentator (Wasserthal et al.). Windows: "
-    "coarse 100 phantoms of an earlier renderer, then 170 of the present one; kidney 150 earlier, 54 present ones, then 170; "
+    "coarse 100 phantoms of an earlier renderer, then 170 present ones; kidney 150 and 54, then 170; "
     "lesion 118. No real scan was trained on. Epochs were chosen on phantoms that may share a label map with training, "
     "so the validation Dice below is optimistic; three candidate bundles were compared on the real scans scored below."
 )
