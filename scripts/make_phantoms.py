@@ -22,10 +22,16 @@ import numpy as np
 
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.io.images import read_labels
+from napari_kidney_seg.phantom.analytic import analytic_labels
 from napari_kidney_seg.phantom.anatomy import OrganMap, render_anatomy
+from napari_kidney_seg.phantom.lesions import LesionCounts, add_lesions
 from napari_kidney_seg.phantom.render import PhantomOptions, draw_recipe, render_phantom
+from napari_kidney_seg.phantom.scene import Grid
 
 WITHOUT_LESIONS_SHARE = 0.1
+WITHOUT_KIDNEYS_SHARE = 0.03
+GROWN_CYSTS_SHARE = 0.35  # of the label maps of KiTS, whose own cysts are few and small
 ANATOMY_SHARE = 0.25  # painted from whole-body label maps; half of them with the kidneys of a KiTS case
 ORGAN_NAMES = "ts_total_classes.json"
 GZIP_LEVEL = 1  # the files are read more often than they are shipped
@@ -35,7 +41,10 @@ RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One phantom to render: its number and seed, and the label maps it is made of, one of which may be missing."""
+    """One phantom to render: its number and seed, and the label maps it is made of.
+
+    A missing body is drawn. Missing kidneys are the body's own, or none where the body is missing too.
+    """
 
     number: int
     seed: int
@@ -46,8 +55,10 @@ class Job:
 
     @property
     def case(self) -> str:
-        """Name of the folder."""
-        return f"case_{self.number:05d}"
+        """Name of the folder; what stands before the second underscore is the patient."""
+        source = self.kidneys or self.body
+        patient = source.name.removesuffix(".nii.gz").removeprefix("case_").replace("_", "-") if source else "none"
+        return f"case_{patient}_{self.number:05d}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +79,6 @@ class Row:
     kidney_ml: float
     tumor_ml: float
     cyst_ml: float
-
-
-def read_kits_labels(path: Path) -> LabelVolume:
-    """Return a KiTS label map, stored I-P-L, as a canonical label volume."""
-    image = nib.load(path)
-    array = np.asarray(image.dataobj).astype(np.uint8)
-    geometry = Geometry(shape=array.shape, affine=RAS_FROM_LPS @ image.affine)
-    return LabelVolume(array=array, geometry=geometry, name=path.name.removesuffix(".nii.gz"))
 
 
 def write_nifti(volume: Volume, path: Path) -> None:
@@ -100,12 +103,19 @@ def read_organs(path: Path) -> OrganMap:
 
 def render(job: Job, options: PhantomOptions) -> tuple[Volume, LabelVolume]:
     """Return the scan and labels of one job."""
-    kidneys = read_kits_labels(job.kidneys) if job.kidneys else None
+    kidneys = kidneys_of(job) if job.kidneys else None
     if job.body is not None:
         return render_anatomy(read_organs(job.body), job.seed, options, kidneys)
-    if kidneys is None:
-        raise ValueError(f"{job.case} has neither kidneys nor a body; give it one of them.")
-    return render_phantom(kidneys, job.seed, options)
+    return render_phantom(kidneys or analytic_labels(job.seed, "none"), job.seed, options)
+
+
+def kidneys_of(job: Job) -> LabelVolume:
+    """Return the kidneys of a KiTS case, some with grown cysts."""
+    labels = read_labels(job.kidneys)
+    rng = np.random.default_rng([job.seed, 1])
+    if rng.uniform() < GROWN_CYSTS_SHARE:
+        add_lesions(labels.array, Grid.of(labels.geometry), LesionCounts(cysts=int(rng.integers(1, 3))), rng)
+    return labels
 
 
 def render_job(job: Job) -> Row:
@@ -147,12 +157,13 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
     for number, case in enumerate(order[: arguments.count]):
         seed, chance = int(rng.integers(2**31)), rng.uniform(size=3)
         body = bodies[rng.integers(len(bodies))] if bodies and chance[0] < arguments.anatomy_share else None
-        own_kidneys = body is not None and chance[1] < 0.5
+        no_kidneys = body is not None and chance[1] < 0.5  # the body has its own
+        no_kidneys |= body is None and chance[1] < WITHOUT_KIDNEYS_SHARE / (1 - arguments.anatomy_share)
         jobs.append(
             Job(
                 number=number,
                 seed=seed,
-                kidneys=None if own_kidneys else arguments.labels / f"{case}.nii.gz",
+                kidneys=None if no_kidneys else arguments.labels / f"{case}.nii.gz",
                 body=body,
                 with_lesions=bool(chance[2] >= WITHOUT_LESIONS_SHARE),
                 output=arguments.output,

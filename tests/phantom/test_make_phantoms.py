@@ -1,12 +1,15 @@
 import argparse
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.io.images import read_labels
+from napari_kidney_seg.training.dataset import CaseFiles
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_phantoms.py"
 
@@ -55,14 +58,33 @@ def test_the_plan_keeps_the_shares(make_phantoms, arguments):
 
     assert np.mean([job.body is not None for job in jobs]) == pytest.approx(0.25, abs=0.06)
     assert np.mean([not job.with_lesions for job in jobs]) == pytest.approx(0.1, abs=0.05)
-    assert all(job.body is not None for job in jobs if job.kidneys is None)
+    without = [job.body is None and job.kidneys is None for job in jobs]
+    assert np.mean(without) == pytest.approx(0.03, abs=0.02)
+
+
+def test_every_phantom_of_a_label_map_belongs_to_its_patient(make_phantoms, arguments):
+    jobs = make_phantoms.plan(arguments)
+
+    patients = {CaseFiles(name=job.case, image=job.output, mask=job.output).group: job for job in jobs}
+    assert len({job.case for job in jobs}) == 400
+    assert len(patients) == 45 + 2  # the label maps, the body with its own kidneys, none
+
+
+def test_cysts_are_grown_in_a_third_of_the_label_maps(make_phantoms, arguments, phantom, tmp_path):
+    kidneys = replace(phantom[1], array=(phantom[1].array > 0).astype(np.uint8))
+    make_phantoms.write_nifti(kidneys, tmp_path / "case_00001.nii.gz")
+    job = replace(make_phantoms.plan(arguments)[0], kidneys=tmp_path / "case_00001.nii.gz")
+
+    with_cyst = [3 in make_phantoms.kidneys_of(replace(job, seed=seed)).array for seed in range(40)]
+
+    assert np.mean(with_cyst) == pytest.approx(0.35, abs=0.15)
 
 
 def test_a_written_volume_reads_back_as_kits_stores_it(make_phantoms, phantom, tmp_path):
     labels: Volume = phantom[1]
 
     make_phantoms.write_nifti(labels, tmp_path / "segmentation.nii.gz")
-    again = make_phantoms.read_kits_labels(tmp_path / "segmentation.nii.gz")
+    again = read_labels(tmp_path / "segmentation.nii.gz")
 
     np.testing.assert_array_equal(again.array, labels.array)
     assert again.geometry.is_close(labels.geometry)

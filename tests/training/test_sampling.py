@@ -72,6 +72,30 @@ def test_one_kidney_is_taken_when_asked(case):
     assert (2 in labels) != (3 in labels)
 
 
+def test_a_slab_holds_a_lesion_where_one_is_wanted_and_there_is_one(case):
+    labels = np.where(case.labels > 0, 1, 0).astype(np.uint8)
+    labels[20, 20, 8:12] = 3  # in one slice, near the end of the kidneys
+    scarce = replace(case, labels=labels)
+    wanted = RegionSlab(margin_mm=0, jitter_mm=0, slice_scale=(1, 1), one_kidney=0, lesion_share=1)
+    stage = replace(KIDNEY, window=(4, 19, 43), grid=WorkingGrid(shape=(None, 19, 43)))
+
+    found = [3 in wanted(scarce, stage, np.random.default_rng(seed))[1] for seed in range(20)]
+    by_chance = [3 in replace(wanted, lesion_share=0)(scarce, stage, np.random.default_rng(s))[1] for s in range(20)]
+
+    assert all(found)
+    assert sum(by_chance) < 10
+
+
+def test_a_wide_box_shows_more_around_the_kidneys(case):
+    narrow = RegionSlab(margin_mm=0, jitter_mm=0, slice_scale=(1, 1), one_kidney=0)
+    wide = replace(narrow, wide_share=1, wide_mm=20)
+
+    def kidney_share(sampler):
+        return np.mean([(sampler(case, KIDNEY, np.random.default_rng(s))[1] > 0).mean() for s in range(8)])
+
+    assert kidney_share(wide) < 0.8 * kidney_share(narrow)
+
+
 def test_a_case_without_kidney_still_gives_windows(case):
     empty = replace(case, labels=np.zeros_like(case.labels))
 
