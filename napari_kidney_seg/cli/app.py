@@ -68,18 +68,37 @@ def segment(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command()
-def evaluate(
-    prediction: Annotated[Path, typer.Argument(help="A mask, or a folder of masks.")],
-    reference: Annotated[Path, typer.Argument(help="Its reference, or a folder of references (KiTS layouts too).")],
+def evaluate(  # noqa: PLR0913 - one parameter per option
+    prediction: Annotated[Path | None, typer.Argument(help="A mask, or a folder of masks.")] = None,
+    reference: Annotated[Path | None, typer.Argument(help="Its reference, or a folder of them.")] = None,
     *,
     csv: Annotated[Path | None, typer.Option(help="File to write, with the official KiTS columns.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Instead of masks: 'all', or 'NAME,NAME', run on --data.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Labeled cases for --methods, as `train` takes them.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture of the Dice of --methods to write (needs Matplotlib).")
+    ] = None,
+    preset: PresetOption = "compact",
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Score masks as the KiTS challenges do: Dice and surface Dice of kidney, masses and tumor."""
+    """Score masks as the KiTS challenges do, or run whole methods on labeled scans and compare them."""
     from napari_kidney_seg.cli.console import people_console
-    from napari_kidney_seg.cli.scoring import score
 
-    if score(prediction, reference, csv, people_console(as_json=as_json)).failed:
+    console = people_console(as_json=as_json)
+    if methods is not None and data is not None and prediction is None:
+        from napari_kidney_seg.cli.comparison import ComparisonFiles, compare
+        from napari_kidney_seg.inference.options import RunOptions
+
+        files = ComparisonFiles(csv=csv, plot=plot)
+        has_failed = any(r.failed for r in compare(methods, data, preset, RunOptions(device=device), files, console))
+    elif prediction is not None and reference is not None and methods is None and data is None and plot is None:
+        from napari_kidney_seg.cli.scoring import score
+
+        has_failed = bool(score(prediction, reference, csv, console).failed)
+    else:
+        raise typer.BadParameter("Give PREDICTION and REFERENCE, or --methods and --data.")
+    if has_failed:
         raise typer.Exit(1)
 
 

@@ -47,7 +47,7 @@ class Table:
     @property
     def rows(self) -> tuple[tuple[str | float, ...], ...]:
         """One row per case and the row of means, in the order of `COLUMNS`."""
-        return tuple(_row(scores) for scores in (*self.cases, self.mean))
+        return tuple(score_row(scores) for scores in (*self.cases, self.mean))
 
 
 def evaluate_pairing(pairing: Pairing) -> Generator[Progress, None, Table]:
@@ -110,6 +110,7 @@ def write_csv(table: Table, path: Path) -> None:
         writer.writerows(table.rows)
 
 
-def _row(scores: CaseScores) -> tuple[str | float, ...]:
+def score_row(scores: CaseScores) -> tuple[str | float, ...]:
+    """Return name and scores in the order of `COLUMNS`."""
     names = [one.name for one in EVALUATION_CLASSES]
     return (scores.name, *(scores.dice[name] for name in names), *(scores.surface_dice[name] for name in names))
