@@ -1,4 +1,4 @@
-"""A method is one file and one line in the registry: it then trains, bundles, segments and is listed like all others."""
+"""A method is one file and one line in the registry: it trains, bundles, segments and is listed like the others."""
 
 from __future__ import annotations
 
