@@ -32,6 +32,8 @@ from napari_kidney_seg.phantom.scene import Grid
 WITHOUT_LESIONS_SHARE = 0.1
 WITHOUT_KIDNEYS_SHARE = 0.03
 GROWN_CYSTS_SHARE = 0.35  # of the label maps of KiTS, whose own cysts are few and small
+UNNATURAL_SHARE = 0.4  # have neighbors of the kidneys with unnatural attenuation,
+UNNATURAL_SPREAD_HU = 30.0  # so that shape and place are learned too
 ANATOMY_SHARE = 0.25  # painted from whole-body label maps; half of them with the kidneys of a KiTS case
 ORGAN_NAMES = "ts_total_classes.json"
 GZIP_LEVEL = 1  # the files are read more often than they are shipped
@@ -54,6 +56,12 @@ class Job:
     output: Path
 
     @property
+    def neighbors_spread_hu(self) -> float:
+        """Above 0 for the share that gets unnatural neighbors."""
+        is_unnatural = np.random.default_rng([self.seed, 2]).uniform() < UNNATURAL_SHARE
+        return UNNATURAL_SPREAD_HU if is_unnatural else 0.0
+
+    @property
     def case(self) -> str:
         """Name of the folder; what stands before the second underscore is the patient."""
         source = self.kidneys or self.body
@@ -70,6 +78,7 @@ class Row:
     kidneys: str
     body: str
     with_lesions: bool
+    neighbors_spread_hu: float
     phase: str
     spacing: str
     slice_thickness_mm: float
@@ -121,7 +130,7 @@ def kidneys_of(job: Job) -> LabelVolume:
 def render_job(job: Job) -> Row:
     """Render and write one phantom; return its line of the table."""
     nib.openers.Opener.default_compresslevel = GZIP_LEVEL
-    options = PhantomOptions(with_lesions=job.with_lesions)
+    options = PhantomOptions(with_lesions=job.with_lesions, neighbors_spread_hu=job.neighbors_spread_hu)
     recipe = draw_recipe(options, np.random.default_rng(job.seed))
     volume, labels = render(job, options)
     folder = job.output / job.case
@@ -134,6 +143,7 @@ def render_job(job: Job) -> Row:
         kidneys=job.kidneys.name if job.kidneys else "",
         body=job.body.name if job.body else "",
         with_lesions=job.with_lesions,
+        neighbors_spread_hu=job.neighbors_spread_hu,
         phase=recipe.phase,
         spacing="x".join(f"{step:.3f}" for step in volume.spacing),
         slice_thickness_mm=recipe.slice_thickness_mm,

@@ -210,7 +210,7 @@ def _empty(bent: OrganMap) -> LabelVolume:
 
 def _paint(scene: Scene, organs: OrganMap, labels: LabelVolume, recipe: Recipe) -> Torso:
     """Paint trunk, organs and kidneys."""
-    hu = draw_contrast(recipe.phase, scene.rng)
+    hu = draw_contrast(recipe.phase, scene.rng, recipe.neighbors_spread_hu)
     kidneys = kidney_fields(labels, scene.grid)
     marks = find_landmarks(labels, recipe.fat * _REAL_SURROUNDINGS, scene.rng)
     trunk = (organs.array > 0) & ~np.isin(organs.array, organs.ids(LIMB_PREFIXES))

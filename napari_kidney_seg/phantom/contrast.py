@@ -56,12 +56,18 @@ TISSUE_HU: Mapping[str, tuple[float, float, float, float, float]] = MappingProxy
 
 TUMOR_SUBTYPES = ("clear cell", "papillary", "chromophobe", "oncocytoma", "angiomyolipoma")
 
+# What lies around the kidneys, and looks like them when its attenuation does.
+NEIGHBORS = (
+    "aorta", "vena cava", "renal vein", "portal vein", "liver", "spleen", "pancreas", "adrenal", "muscle", "bowel wall",
+    "node",
+)  # fmt: skip
+
 _SPREAD_HU = 4.0  # standard deviation of a tissue between patients, without contrast
 _MARROW_SPREAD_HU = 35.0  # bone density falls with age
 _FATTY_LIVER_SHARE = 0.2
 
 
-def draw_contrast(phase: str, rng: np.random.Generator) -> dict[str, float]:
+def draw_contrast(phase: str, rng: np.random.Generator, neighbors_spread_hu: float = 0.0) -> dict[str, float]:
     """Return the attenuation of every tissue of `TISSUE_HU` for one patient, HU.
 
     Parameters
@@ -70,6 +76,9 @@ def draw_contrast(phase: str, rng: np.random.Generator) -> dict[str, float]:
         One of `PHASES`.
     rng : Generator
         Decides the strength of enhancement, its delay and the spread of each tissue.
+    neighbors_spread_hu : float
+        Standard deviation of what is added to each of `NEIGHBORS` besides, HU: no patient is like that, but what learns
+        from such phantoms must go by shape and place.
 
     Raises
     ------
@@ -86,6 +95,9 @@ def draw_contrast(phase: str, rng: np.random.Generator) -> dict[str, float]:
     drawn["cortex"] += rng.uniform(0, 3)
     if rng.uniform() < _FATTY_LIVER_SHARE:
         drawn["liver"] -= rng.uniform(8, 45)
+    if neighbors_spread_hu > 0:
+        for tissue in NEIGHBORS:
+            drawn[tissue] += rng.normal(0, neighbors_spread_hu)
     return drawn
 
 

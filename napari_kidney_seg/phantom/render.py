@@ -67,6 +67,8 @@ class PhantomOptions:
         Error of the scanner's calibration.
     with_lesions : bool
         If False, tumors and cysts are painted and labelled as kidney.
+    neighbors_spread_hu : float
+        Above 0 the organs around the kidneys get unnatural attenuations, see `contrast.draw_contrast`; never drawn.
     """
 
     phase: str | None = None
@@ -79,6 +81,7 @@ class PhantomOptions:
     hydronephrosis: bool | None = None
     offset_hu: float | None = None
     with_lesions: bool = True
+    neighbors_spread_hu: float = 0.0
 
 
 ALL_DRAWN = PhantomOptions()
@@ -97,6 +100,7 @@ class Recipe:
     metal: bool
     hydronephrosis: bool
     offset_hu: float
+    neighbors_spread_hu: float = 0.0
 
 
 def render_phantom(labels: LabelVolume, seed: int, options: PhantomOptions = ALL_DRAWN) -> tuple[Volume, LabelVolume]:
@@ -210,7 +214,8 @@ def _drawn_reach(marks: Landmarks, rng: np.random.Generator) -> float:
 def _paint_body(scene: Scene, labels: LabelVolume, marks: Landmarks, recipe: Recipe) -> Torso:
     """Paint everything, from the skin inward and the kidneys last."""
     rng = scene.rng
-    torso = paint_torso(scene, draw_contrast(recipe.phase, rng), marks, kidney_fields(labels, scene.grid))
+    hu = draw_contrast(recipe.phase, rng, recipe.neighbors_spread_hu)
+    torso = paint_torso(scene, hu, marks, kidney_fields(labels, scene.grid))
     paint_spine(torso)
     paint_ribs(torso)
     crest = marks.bottom - rng.uniform(15, 45)

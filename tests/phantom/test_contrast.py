@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.errors import KidneySegError
-from napari_kidney_seg.phantom.contrast import PHASES, TISSUE_HU, draw_contrast, phase_index
+from napari_kidney_seg.phantom.contrast import NEIGHBORS, PHASES, TISSUE_HU, draw_contrast, phase_index
 
 
 def mean_of(tissue, phase, draws=200):
@@ -50,3 +50,13 @@ def test_without_contrast_abdominal_organs_overlap_kidneys():
 def test_an_unknown_phase_is_named_with_the_known_ones():
     with pytest.raises(KidneySegError, match=r"'venous'.*'portal venous'"):
         draw_contrast("venous", np.random.default_rng(0))
+
+
+def test_unnatural_neighbors_differ_and_the_kidneys_stay_as_they_are():
+    natural = draw_contrast("portal venous", np.random.default_rng(3))
+    draws = [draw_contrast("portal venous", np.random.default_rng(3), spread) for spread in (0.0, 30.0)]
+
+    assert draws[0] == natural
+    changes = {tissue: draws[1][tissue] - natural[tissue] for tissue in natural}
+    assert all((changes[tissue] != 0) == (tissue in NEIGHBORS) for tissue in natural)
+    assert 10 < np.std([changes[tissue] for tissue in NEIGHBORS]) < 60

@@ -60,6 +60,7 @@ def test_the_plan_keeps_the_shares(make_phantoms, arguments):
     assert np.mean([not job.with_lesions for job in jobs]) == pytest.approx(0.1, abs=0.05)
     without = [job.body is None and job.kidneys is None for job in jobs]
     assert np.mean(without) == pytest.approx(0.03, abs=0.02)
+    assert np.mean([job.neighbors_spread_hu > 0 for job in jobs]) == pytest.approx(0.4, abs=0.08)
 
 
 def test_every_phantom_of_a_label_map_belongs_to_its_patient(make_phantoms, arguments):
