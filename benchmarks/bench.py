@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from napari_kidney_seg.core.events import Progress
-from napari_kidney_seg.core.method import Method, Stage
+from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade
+from napari_kidney_seg.inference.cost import measured_matrix_rate, window_flop
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.io.bundle import Bundle, find_bundle, load_bundle
 from napari_kidney_seg.io.images import read_volume, write_labels
@@ -62,24 +62,6 @@ def measured(scan: Volume, method: Method, bundle: Bundle, engine: str) -> Run:
             windows[event.stage] = event.total
 
 
-def matrix_rate() -> float:
-    """Return the float32 multiply-add rate of a large matrix product, FLOP/s."""
-    first, second = torch.randn(MATRIX, MATRIX), torch.randn(MATRIX, MATRIX)
-    torch.mm(first, second)
-    started = time.perf_counter()
-    for _ in range(3):
-        torch.mm(first, second)
-    return 3 * 2 * MATRIX**3 / (time.perf_counter() - started)
-
-
-def stage_flop(stage: Stage, windows: int) -> float:
-    """Return the arithmetic of `stage` for `windows`, mirrored ones included, FLOP."""
-    network = stage.network(**stage.network_args).eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 1, *stage.window))
-    return counter.get_total_flops() * windows * (1 + len(stage.mirrors))
-
-
 def dice(first: LabelVolume, second: LabelVolume) -> float:
     """Return the Dice of two masks' foreground."""
     one, other = first.array > 0, second.array > 0
@@ -95,7 +77,7 @@ def report(run: Run, method: Method, outside: dict[str, float], rate: float) -> 
     for step, value in (outside | seconds).items():
         print(f"  {step:10s} {value:7.2f} s")
     for stage in method.stages:
-        flop = stage_flop(stage, run.windows[stage.name])
+        flop = window_flop(stage) * run.windows[stage.name] * (1 + len(stage.mirrors))
         share = flop / seconds[stage.name] / rate
         count = run.windows[stage.name]
         print(f"  {stage.name:10s} {count:3d} windows, {flop / 1e12:5.2f} TFLOP, {share:.0%} of the rate")
@@ -112,7 +94,7 @@ def main() -> None:
     started = time.perf_counter()
     scan = read_volume(arguments.scan) if arguments.scan else sample_scan()[0]
     outside = {"read": time.perf_counter() - started}
-    rate = matrix_rate()
+    rate = measured_matrix_rate(MATRIX)
     print(f"{scan.name}: {scan.geometry.shape} voxels, {torch.get_num_threads()} threads, {rate / 1e9:.0f} GFLOP/s")
     runs = [measured(scan, method, bundle, engine) for engine in ("auto", "torch")]
     with tempfile.TemporaryDirectory() as folder:

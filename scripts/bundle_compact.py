@@ -19,10 +19,10 @@ from napari_kidney_seg.training.run_folder import RunFolder
 
 TRAINING_DATA = (
     "Synthetic CT only, rendered by napari_kidney_seg.phantom around training label maps of KiTS23 (Heller et al., "
-    "kits-challenge.org) and whole-body maps of TotalSegmentator (Wasserthal et al.). Windows: "
-    "coarse 100 phantoms of an earlier renderer, then 170 present ones; kidney 150 and 54, then 170; "
-    "lesion 118. No real scan was trained on. Epochs were chosen on phantoms that may share a label map with training, "
-    "so the validation Dice below is optimistic; three candidate bundles were compared on the real scans scored below."
+    "kits-challenge.org) and whole-body maps of TotalSegmentator (Wasserthal et al.): 400 phantoms, from weights that "
+    "had seen some 100 to 370 others (docs/bundled-model.md). No real scan was trained on. Epochs were chosen on "
+    "phantoms of other patients; the bodies of the whole-body maps were few and partly shared, so the validation Dice "
+    "below is optimistic. Candidates were compared on the real scans scored below."
 )
 LICENCE = (
     "Weights learned from phantoms shaped by labels of KiTS23 (CC BY-NC-SA 4.0) and TotalSegmentator (CC BY 4.0). "

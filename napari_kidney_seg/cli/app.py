@@ -15,6 +15,7 @@ DEFAULT_METHOD = "resunet-2.5d"  # of `methods.DEFAULT`, which a test compares; 
 MethodOption = Annotated[str, typer.Option(help="A name that `methods` lists.")]
 PresetOption = Annotated[str, typer.Option(help="Sizes of the method: 'compact' or 'paper'.")]
 DeviceOption = Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.")]
+DATA_HELP = "Labeled cases: KiTS, nnU-Net, or NAME.nii.gz with NAME_seg.nii.gz; phantoms:20 renders some."
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
 
 
@@ -112,6 +113,20 @@ def methods(*, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def cost(
+    method: Annotated[str, typer.Argument(help="A name that `methods` lists.")] = DEFAULT_METHOD,
+    *,
+    preset: PresetOption = "compact",
+    as_json: JsonOption = False,
+) -> None:
+    """Guess the arithmetic and the seconds of a method for a typical scan on this computer's CPU."""
+    from napari_kidney_seg.cli.catalog import show_cost
+    from napari_kidney_seg.cli.console import people_console
+
+    show_cost(method, preset, people_console(as_json=as_json))
+
+
+@app.command()
 def models(*, as_json: JsonOption = False) -> None:
     """List the trained weights on this computer: scores, training data, licence, hash."""
     from napari_kidney_seg.cli.catalog import show_models
@@ -152,23 +167,48 @@ def doctor(*, as_json: JsonOption = False) -> None:
 @app.command()
 def train(  # noqa: PLR0913 - one parameter per option
     method: Annotated[str, typer.Argument(help="A name that `methods` lists.")],
-    stage: Annotated[str, typer.Argument(help="One of its stages.")],
+    stage: Annotated[str | None, typer.Argument(help="One of its stages; without it all, then bundled.")] = None,
     *,
-    data: Annotated[Path, typer.Option(help="Labeled cases: KiTS, nnU-Net, or NAME.nii.gz with NAME_seg.nii.gz.")],
-    output: Annotated[Path | None, typer.Option(help="Run folder; default: runs/METHOD/STAGE.")] = None,
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    output: Annotated[Path | None, typer.Option(help="Run folder; default: runs/METHOD/STAGE or runs/METHOD.")] = None,
     preset: PresetOption = "compact",
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: those of the method's recipe.")] = None,
     device: Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda' or 'mps'.")] = "auto",
     init: Annotated[Path | None, typer.Option(help="Bundle whose weights to start from.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Bundle to write, .safetensors; default: among your own.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
 ) -> None:
-    """Train one stage of a method."""
+    """Train one stage of a method, or all of them."""
     from napari_kidney_seg.cli.console import people_console
-    from napari_kidney_seg.cli.training import TrainingRequest, train_stage
+    from napari_kidney_seg.cli.training import train as run_training
+    from napari_kidney_seg.training.request import TrainingRequest
 
-    folder = output or Path("runs") / method / stage
-    request = TrainingRequest(method=method, stage=stage, preset=preset, data=data, output=folder, epochs=epochs)
-    train_stage(request, people_console(as_json=False), device=device, init=init, resume=resume)
+    request = TrainingRequest(
+        method=method,
+        stage=stage,
+        preset=preset,
+        data=data,
+        output=output or Path("runs", method, *([stage] if stage else [])),
+        epochs=epochs,
+        device=device,
+        init=init,
+        bundle=bundle,
+    )
+    run_training(request, people_console(as_json=False), resume=resume)
+
+
+@app.command()
+def check_data(
+    data: Annotated[str, typer.Argument(help=DATA_HELP)],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Check labeled cases before training on them: grids, labels, Hounsfield units."""
+    from napari_kidney_seg.cli.console import people_console
+    from napari_kidney_seg.cli.data_report import show_data_check
+
+    if not show_data_check(data, people_console(as_json=as_json)):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -179,7 +219,7 @@ def bundle(
     card: Annotated[Path, typer.Option(help="JSON with training_data, licence, and optionally scores and limits.")],
 ) -> None:
     """Put the best weights of trained stages into one file with its card."""
-    from napari_kidney_seg.cli.training import bundle_stages
+    from napari_kidney_seg.cli.bundling import bundle_stages
 
     made = bundle_stages(tuple(runs), output, card)
     typer.echo(f"Wrote {made}")

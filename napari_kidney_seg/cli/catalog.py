@@ -29,6 +29,24 @@ def show_methods(console: Console) -> None:
             console.print(escape(f"  stage {stage.name}: {stage.title}"))
 
 
+def show_cost(name: str, preset: str, console: Console) -> None:
+    """Print the arithmetic of a method on a typical scan, and a rough guess of the seconds here.
+
+    Raises
+    ------
+    UnknownMethodError
+        When there is no such method or preset.
+    """
+    from napari_kidney_seg.inference.cost import expected_seconds, measured_matrix_rate, run_flop
+
+    flop = run_flop(get_method(name, preset))
+    seconds = expected_seconds(flop, measured_matrix_rate())
+    print_record(console, {"method": name, "preset": preset, "flop": flop, "seconds": seconds})
+    console.print(
+        f"{escape(name)}, {escape(preset)}: {flop / 1e12:.1f} TFLOP for a typical scan, roughly {seconds:.0f} s"
+    )
+
+
 def show_models(console: Console) -> None:
     """Print every bundle on this computer with its card; one that cannot be read is told, not hidden."""
     cards = {path: _card_or_error(path) for path in list_bundles()}

@@ -1,152 +1,174 @@
-"""Training a stage and bundling trained stages."""
+"""Training a stage or a whole method, recorded in its folder so that others can follow, stop and resume it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+import errno
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
+from napari_kidney_seg.cli.bundling import bundle_training
 from napari_kidney_seg.cli.console import follow
-from napari_kidney_seg.core.errors import BundleError, DatasetError
-from napari_kidney_seg.core.method import Method, Stage
-from napari_kidney_seg.io.bundle import load_bundle
+from napari_kidney_seg.core.errors import DatasetError, KidneySegError, UnwritableImageError
+from napari_kidney_seg.core.events import Event, Notice, Progress
+from napari_kidney_seg.core.method import Stage
+from napari_kidney_seg.io.bundle import load_bundle, new_bundle_path
 from napari_kidney_seg.methods import get_method
-from napari_kidney_seg.training.bundling import bundle_runs
-from napari_kidney_seg.training.dataset import open_dataset
-from napari_kidney_seg.training.run_folder import RunFolder
+from napari_kidney_seg.training.dataset import Dataset, open_dataset
+from napari_kidney_seg.training.request import SPLIT_SEED, VALIDATION_SHARE, TrainingRequest, training_name
 from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
+from napari_kidney_seg.training.training_folder import Outcome, State, TrainingFolder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-RUN_FILE = "run.json"  # in a run folder: what it trains
-VALIDATION_SHARE = 0.2  # one fold of five
-SPLIT_SEED = 0
-CARD_FIELDS = ("training_data", "licence", "training", "scores", "limits")
-_NEEDED_FIELDS = ("training_data", "licence")
+FULL = (errno.ENOSPC, errno.EDQUOT)
+LITTLE_SPACE = 10 * 2**20  # bytes; with less left, whatever failed is the fault of the disk
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingRequest:
-    """What to train, on what, and where to.
-
-    Attributes
-    ----------
-    method, stage, preset : str
-    data : folder of labeled cases
-    output : run folder
-    epochs : int or None
-        None takes those of the recipe.
-    """
-
-    method: str
-    stage: str
-    preset: str
-    data: Path
-    output: Path
-    epochs: int | None = None
-
-
-def train_stage(
-    request: TrainingRequest, console: Console, *, device: str = "auto", init: Path | None = None, resume: bool = False
-) -> Path:
-    """Train one stage and return the path of its best weights.
+def train(request: TrainingRequest, console: Console, *, resume: bool = False) -> Outcome:
+    """Train until the end, or until somebody asks the folder to stop, and return the outcome.
 
     Parameters
     ----------
     request : TrainingRequest
     console : Console
-    device : ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``
-    init : bundle whose weights to start from, or None
     resume : bool
-        Go on from the last checkpoint in the run folder.
+        Go on from the last checkpoint in the folder; what the request leaves open is as it was before.
 
     Raises
     ------
     UnknownMethodError
         When method, preset or stage does not exist.
     DatasetError
-        When there is no labeled case, or the run folder holds another run.
+        When there is no labeled case, the folder holds another run or is being trained in, or its disk is full.
+    UnwritableImageError
+        When the folder cannot be written, or the bundle would replace another one.
     """
     method = get_method(request.method, request.preset)
-    planned = RunFolder(request.output).facts().get("epochs") if resume else None
-    stage = _with_epochs(method.stage(request.stage), request.epochs or planned)
-    cases = open_dataset(request.data, request.output / "cache").without(stage.recipe.excluded_cases)
-    training, validation = cases.split(VALIDATION_SHARE, SPLIT_SEED)
-    console.print(f"{len(training)} cases to train on, {len(validation)} to validate on.")
-    start = _initial_weights(init, method, stage)
-    options = TrainerOptions(accelerator=device, resume=resume, start_from=start)
-    trainer = Trainer(StageTask(stage=stage, training=training, validation=validation), request.output, options)
-    _write_run(request)
-    best = follow(trainer.run(), f"train {method.name} {stage.name}", console)
-    console.print(f"Best weights: {escape(str(best))}")
-    return best
+    stages = (method.stage(request.stage),) if request.stage else method.stages
+    folder = TrainingFolder(request.output)
+    request = folder.check(request, resume=resume)
+    if request.bundle is None:
+        name = training_name(method.name, method.preset, request.stage, datetime.now().astimezone())
+        request = replace(request, bundle=new_bundle_path(name))
+    folder.make()
+    folder.begin(request)
+    with _telling_of_failure(folder), _naming_a_full_disk(request.output):
+        outcome = follow(_train(request, stages, resume=resume), f"train {method.name}", console)
+        outcome = replace(outcome, bundle=bundle_training(request, method))
+        folder.end(outcome)
+    for line in _conclusion(outcome, request):
+        console.print(escape(line))
+    return outcome
 
 
-def bundle_stages(runs: tuple[Path, ...], output: Path, card: Path) -> Path:
-    """Write the best weights of `runs` with the facts in the JSON file `card` to `output`, and return it.
+def _train(request: TrainingRequest, stages: tuple[Stage, ...], *, resume: bool) -> Generator[Event, None, Outcome]:
+    """Train `stages` one after the other; yield their events and return how it ended."""
+    cases = open_dataset(request.data, request.output / "cache")
+    for number, stage in enumerate(stages):
+        options = TrainerOptions(accelerator=request.device, resume=resume, start_from=_start(request, stage))
+        events = _train_stage(request, stage, cases, options)
+        if (yield from _until_stop(events, TrainingFolder(request.output), part=(number, len(stages)))):
+            return Outcome(state=State.STOPPED)
+    return Outcome(state=State.FINISHED)
 
-    Raises
-    ------
-    DatasetError
-        When a run folder is none, or the runs are of different methods or presets.
-    BundleError
-        When a stage has no run, or the card lacks what only its maker knows.
+
+def _start(request: TrainingRequest, stage: Stage) -> dict[str, Tensor]:
+    """Return the weights that `stage` starts from; none for a fresh start."""
+    if request.init is None:
+        return {}
+    return load_bundle(request.init, get_method(request.method, request.preset)).members(stage.name)[0]
+
+
+def _train_stage(
+    request: TrainingRequest, stage: Stage, cases: Dataset, options: TrainerOptions
+) -> Generator[Event, None, None]:
+    if request.epochs is not None:
+        stage = replace(stage, recipe=replace(stage.recipe, epochs=request.epochs))
+    own = cases.without(stage.recipe.excluded_cases)
+    training, validation = own.split(VALIDATION_SHARE, SPLIT_SEED)
+    text = f"{len(training)} cases to train on, {len(validation)} to validate on."
+    yield Notice(code="cases", text=text, level="info")
+    task = StageTask(stage=stage, training=training, validation=validation)
+    run = request.run_folder(stage.name)
+    trainer = Trainer(task, run, options)
+    if request.stage is None:  # so that each stage can also be looked at, resumed or bundled by itself
+        TrainingFolder(run).record_request(replace(request, stage=stage.name, output=run, bundle=None))
+    yield from trainer.run()
+
+
+def _until_stop(
+    events: Generator[Event, None, None], folder: TrainingFolder, part: tuple[int, int]
+) -> Generator[Event, None, bool]:
+    """Yield the events of a stage until somebody asks to stop, and return whether somebody did.
+
+    Parameters
+    ----------
+    events : generator
+    folder : TrainingFolder
+    part : (number, count)
+        Of this stage, counted from 0, among those to train.
     """
-    records = {folder: _read_run(folder) for folder in runs}
-    kinds = sorted({(record["method"], record["preset"]) for record in records.values()})
-    if len(kinds) != 1:
-        raise DatasetError(f"Found runs of {kinds!r}; needed one method at one preset. Bundle them apart.")
-    method = get_method(*kinds[0])
-    by_stage = {
-        stage.name: [folder for folder, record in records.items() if record["stage"] == stage.name]
-        for stage in method.stages
-    }
-    missing = [name for name, folders in by_stage.items() if not folders]
-    if missing:
-        raise BundleError(f"Found no run of the stages {missing!r}; needed one for each. Train them first.")
-    return bundle_runs(method, by_stage, output, _read_facts(card)).path
+    with closing(events):
+        for event in events:
+            yield (
+                replace(event, fraction=(part[0] + event.fraction) / part[1]) if isinstance(event, Progress) else event
+            )
+            if folder.is_stop_asked:
+                return True
+    return False
 
 
-def _with_epochs(stage: Stage, epochs: int | None) -> Stage:
-    return replace(stage, recipe=replace(stage.recipe, epochs=epochs)) if epochs else stage
+def _conclusion(outcome: Outcome, request: TrainingRequest) -> list[str]:
+    """Return what to tell a person at the end."""
+    said = ["Stopped; the best weights so far are kept. Go on with --resume."] if outcome.state is State.STOPPED else []
+    if outcome.bundle is not None:
+        return [*said, f"Wrote {outcome.bundle}"]
+    best = [str(run.best) for run in TrainingFolder(request.output).runs() if run.best.is_file()]
+    return [*said, *(f"Best weights: {path}" for path in best)]
 
 
-def _initial_weights(init: Path | None, method: Method, stage: Stage) -> dict[str, Tensor]:
-    return load_bundle(init, method).members(stage.name)[0] if init else {}
-
-
-def _write_run(request: TrainingRequest) -> None:
-    record = {name: value if isinstance(value, int) else str(value) for name, value in asdict(request).items() if value}
-    (request.output / RUN_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
-def _read_run(folder: Path) -> Mapping[str, str]:
+@contextmanager
+def _telling_of_failure(folder: TrainingFolder) -> Iterator[None]:
+    """Record in `folder` why the block ended early, for whoever follows it."""
     try:
-        record: dict[str, str] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        return {name: record[name] for name in ("method", "preset", "stage")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        yield
+    except BaseException as error:
+        outcome = Outcome(state=State.FAILED, text=_reason(error))
+        if isinstance(error, KeyboardInterrupt):
+            outcome = Outcome(state=State.STOPPED)
+        with suppress(UnwritableImageError):  # the reason itself must not get lost
+            folder.end(outcome)
+        raise
+
+
+@contextmanager
+def _naming_a_full_disk(folder: Path) -> Iterator[None]:
+    """Say so when the block failed because the disk of `folder` is full; the libraries say it in many ways."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_full(error, folder):
+            raise
         raise DatasetError(
-            f"{str(folder)!r} is no run folder ({error!r}); needed one that `napari-kidney-seg train` made. Check it."
+            f"The disk of {str(folder)!r} is full. What was trained up to the last epoch is kept. Free some space, for "
+            "the cases too, which are kept uncompressed, and resume."
         ) from error
 
 
-def _read_facts(card: Path) -> dict[str, Any]:
-    """Return the fields of a card that only its maker knows."""
-    try:
-        facts = dict(json.loads(card.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise BundleError(f"{str(card)!r} is no card ({error}); needed a JSON object. Write one.") from error
-    unknown, missing = sorted(facts.keys() - set(CARD_FIELDS)), sorted(set(_NEEDED_FIELDS) - facts.keys())
-    if unknown or missing:
-        raise BundleError(
-            f"The card {card.name!r} lacks {missing!r} and has the unknown fields {unknown!r}; "
-            f"known are {CARD_FIELDS!r}. Correct it."
-        )
-    return facts
+def _is_full(error: Exception, folder: Path) -> bool:
+    return any(os.strerror(code) in str(error) for code in FULL) or shutil.disk_usage(folder).free < LITTLE_SPACE
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, KidneySegError) else f"{type(error).__name__}: {error}"

@@ -173,7 +173,7 @@ class Stage:
         `window` is only what training cuts.
     overlap : (z, y, x) share of a window that the next one repeats, 0..1
     blending : ``"constant"`` or ``"gaussian"`` weights of overlapping windows
-    mirrors : tuple of axes to flip together (0 z, 1 y, 2 x), one prediction for each; the plain one is always made
+    mirrors : axes to flip together (0 z, 1 y, 2 x), one prediction for each; the plain one is always made
     activation : ``"softmax"`` or ``"sigmoid"``
     cleaning : Cleaning or None
         Applied to the foreground (everything but channel 0) on the working grid.
@@ -240,10 +240,8 @@ class Method:
 
     Attributes
     ----------
-    name : str
-        As typed on the command line, e.g. ``"resunet-2.5d"``.
-    title, idea : str
-        For people: a name, and the cascade in one or two sentences.
+    name : as typed on the command line, e.g. ``"resunet-2.5d"``
+    title, idea : for people, a name and the cascade in one or two sentences
     paper : Paper
     schema : LabelSchema
     classes : label names the method can find; KiTS19 methods know no cyst
@@ -253,8 +251,7 @@ class Method:
     fuses : names of the stages whose output `fuse` reads; empty when those are the ones that no other stage requires
     presets : mapping of preset name to function Method -> Method
         Change sizes, never the algorithm (``dataclasses.replace``). ``"paper"`` and ``"compact"`` always exist.
-    preset : str
-        The preset this record has now.
+    preset : the preset this record has now
     """
 
     name: str
@@ -268,6 +265,12 @@ class Method:
     fuses: tuple[str, ...] = ()
     presets: Mapping[str, Callable[[Method], Method]] = field(default_factory=dict)
     preset: str = "paper"
+
+    @property
+    def fused(self) -> tuple[str, ...]:
+        """Names of the stages whose output `fuse` reads."""
+        required = {name for stage in self.stages for name in stage.requires}
+        return self.fuses or tuple(stage.name for stage in self.stages if stage.name not in required)
 
     def stage(self, name: str) -> Stage:
         """Return the stage called `name`.

@@ -40,7 +40,7 @@ def plan_run(method: Method, given: Mapping[str, StageOutput], cache: Mapping[st
     """
     outdated = _outdated(method, given, cache)
     known = {name: output for name, output in cache.items() if name not in outdated} | dict(given)
-    wanted = _required(method, method.fuses or _last_stages(method), known)
+    wanted = _required(method, method.fused, known)
     return RunPlan(known=known, stages=tuple(stage for stage in method.stages if stage.name in wanted))
 
 
@@ -90,11 +90,6 @@ def _outdated(method: Method, given: Mapping[str, StageOutput], cache: Mapping[s
     return outdated
 
 
-def _last_stages(method: Method) -> tuple[str, ...]:
-    required = {name for stage in method.stages for name in stage.requires}
-    return tuple(stage.name for stage in method.stages if stage.name not in required)
-
-
 def _required(method: Method, names: tuple[str, ...], known: Mapping[str, StageOutput]) -> set[str]:
     wanted: set[str] = set()
     waiting = list(names)
@@ -113,10 +108,19 @@ def _expected_boxes(stage: Stage, geometry: Geometry) -> tuple[Box, ...]:
     return (Box.whole(tuple(min(n, max(1, round(mm / step))) for n, mm, step in sizes)),)  # type: ignore[arg-type]
 
 
-def _voxels_seen(stage: Stage, region: Geometry) -> float:
+def expected_windows(stage: Stage, geometry: Geometry) -> int:
+    """Return how many windows the network of `stage` sees of a typical patient, mirrored ones not counted."""
+    return sum(_windows(stage, geometry.cropped(box)) for box in _expected_boxes(stage, geometry))
+
+
+def _windows(stage: Stage, region: Geometry) -> int:
     working = stage.grid.shape_for(region)
     window = stage.window_for(working)
     shape = padded_to(working, window).shape
     strides = [max(1, int(w * (1 - o))) for w, o in zip(window, stage.overlap, strict=True)]
-    windows = [1 - (w - n) // step for n, w, step in zip(shape, window, strides, strict=True)]
-    return float(np.prod(windows) * np.prod(window) * (1 + len(stage.mirrors)))
+    return int(np.prod([1 - (w - n) // step for n, w, step in zip(shape, window, strides, strict=True)]))
+
+
+def _voxels_seen(stage: Stage, region: Geometry) -> float:
+    window = stage.window_for(stage.grid.shape_for(region))
+    return float(_windows(stage, region) * np.prod(window) * (1 + len(stage.mirrors)))

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,6 +225,13 @@ def user_models_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("napari-kidney-seg", appauthor=False) / "models"
+
+
+def new_bundle_path(name: str) -> Path:
+    """Return where a new bundle called `name` goes among the user's own; a number is added when the name is taken."""
+    names = (f"{name}-{number}" if number > 1 else name for number in count(1))
+    paths = (user_models_folder() / f"{free}.safetensors" for free in names)
+    return next(path for path in paths if not path.exists())
 
 
 def list_bundles() -> list[Path]:

@@ -217,13 +217,15 @@ def _keep(case: Case, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     air_for_nothing = np.nan_to_num(case.scan.array, nan=LOWEST_HU, posinf=HIGHEST_HU, neginf=LOWEST_HU)
-    np.save(part / "image.npy", np.clip(air_for_nothing, LOWEST_HU, HIGHEST_HU).astype(np.int16))
-    np.save(part / "labels.npy", case.labels)
-    (part / "geometry.json").write_text(json.dumps({"affine": case.scan.geometry.affine.tolist()}))
     try:
+        np.save(part / "image.npy", np.clip(air_for_nothing, LOWEST_HU, HIGHEST_HU).astype(np.int16))
+        np.save(part / "labels.npy", case.labels)
+        (part / "geometry.json").write_text(json.dumps({"affine": case.scan.geometry.affine.tolist()}))
         part.rename(folder)
-    except OSError:  # the other one was first, with the same content
+    except OSError:
         shutil.rmtree(part)
+        if not folder.is_dir():  # else the other one was first, with the same content
+            raise
 
 
 def _recall(name: str, folder: Path) -> Case:

@@ -1,20 +1,49 @@
-"""What a training run leaves on disk."""
+"""What a training run leaves on disk. Torch is imported only where weights are read or written."""
 
 from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.events import EpochDone
 from napari_kidney_seg.io.atomic import replacing
-from napari_kidney_seg.training.task import StageTask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_kidney_seg.training.task import StageTask
+
+STEP_INTERVAL_S = 1.0  # between two notes of how far a run is
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDone:
+    """How far a run is within its epochs.
+
+    Attributes
+    ----------
+    epoch : int
+        The one under way, counted from 1.
+    epochs : int
+    step, steps : int
+        Batches of this epoch that are done, and all of them.
+    fraction : float
+        Of the whole run, 0..1.
+    seconds_left : float
+        Expected for the rest of the run.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    fraction: float
+    seconds_left: float
 
 
 @dataclass(frozen=True)
@@ -25,7 +54,7 @@ class RunFolder:
     ----------
     path : Path
         Holds ``task.json`` (what is trained on what), ``last.ckpt`` (all that resuming needs), ``best.safetensors``
-        (the weights that validated best) and ``log.jsonl`` (one epoch a line).
+        (the weights that validated best), ``log.jsonl`` (one epoch a line) and ``progress.json`` (how far it is).
     """
 
     path: Path
@@ -41,8 +70,14 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     @property
-    def _task(self) -> Path:
+    def task(self) -> Path:
+        """What is trained on what."""
         return self.path / "task.json"
+
+    @property
+    def progress(self) -> Path:
+        """How far the run is."""
+        return self.path / "progress.json"
 
     @property
     def _log(self) -> Path:
@@ -50,11 +85,11 @@ class RunFolder:
 
     def begin(self, task: StageTask) -> None:
         """Record what is trained."""
-        self._task.write_text(json.dumps(task.facts(), indent=2))
+        self.task.write_text(json.dumps(task.facts(), indent=2))
 
     def facts(self) -> dict[str, Any]:
         """Return what was recorded when the run began; empty before."""
-        facts: dict[str, Any] = json.loads(self._task.read_text()) if self._task.is_file() else {}
+        facts: dict[str, Any] = json.loads(self.task.read_text()) if self.task.is_file() else {}
         return facts
 
     def check(self, task: StageTask) -> None:
@@ -75,6 +110,8 @@ class RunFolder:
 
     def save_best(self, weights: dict[str, Tensor]) -> None:
         """Replace the best weights."""
+        from safetensors.torch import save_file
+
         with replacing(self.best) as part:
             save_file({name: tensor.contiguous() for name, tensor in weights.items()}, part)
 
@@ -85,10 +122,42 @@ class RunFolder:
             file.write(line + "\n")
 
     def epochs(self) -> list[EpochDone]:
-        """Return the epochs logged so far."""
-        lines = [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
+        """Return the epochs logged so far; a line that is just being written is left out."""
+        lines = self._log.read_text(encoding="utf-8").splitlines(keepends=True) if self._log.is_file() else []
+        records = [json.loads(line) for line in lines if line.endswith("\n")]
         names = EpochDone.__dataclass_fields__
-        return [EpochDone(**{key: value for key, value in line.items() if key in names}) for line in lines]
+        return [EpochDone(**{key: value for key, value in record.items() if key in names}) for record in records]
+
+    def step(self) -> StepDone | None:
+        """Return how far the run is within its epochs; None when nothing is known."""
+        try:
+            return StepDone(**json.loads(self.progress.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+class StepNotes:
+    """Notes how far a run is, at most once in `STEP_INTERVAL_S`, so that others can follow it.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._path = folder.progress
+        self._written = -STEP_INTERVAL_S
+
+    def note(self, step: StepDone) -> None:
+        """Write `step` unless the last note is too young; a note that cannot be written is left out."""
+        now = time.monotonic()
+        if now - self._written < STEP_INTERVAL_S:
+            return
+        self._written = now
+        part = self._path.with_suffix(".part")
+        with suppress(OSError):  # a full disk shows at the checkpoint; on Windows a reader may hold the file
+            part.write_text(json.dumps(asdict(step)), encoding="utf-8")
+            part.replace(self._path)
 
 
 def best_weights(folder: Path) -> dict[str, Tensor]:
@@ -99,6 +168,8 @@ def best_weights(folder: Path) -> dict[str, Tensor]:
     DatasetError
         When the run has none yet.
     """
+    from safetensors.torch import load_file
+
     path = RunFolder(folder).best
     if not path.is_file():
         raise DatasetError(f"{str(folder)!r} holds no trained weights ({path.name}). Train the stage first.")

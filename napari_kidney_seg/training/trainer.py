@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.events import EpochDone, Event, Progress
 from napari_kidney_seg.core.recipe import Recipe
-from napari_kidney_seg.training.run_folder import RunFolder
+from napari_kidney_seg.training.run_folder import RunFolder, StepDone, StepNotes
 from napari_kidney_seg.training.schedules import SCHEDULES
 from napari_kidney_seg.training.scores import dice_counts, predicted_classes
 from napari_kidney_seg.training.task import MIXUP_STREAM, StageTask, WindowStream, mix
@@ -95,6 +95,7 @@ class Trainer:
         if self.folder.last.exists() and not self.options.resume:
             raise DatasetError(f"{str(run_folder)!r} holds a run already. Resume it, or choose an empty folder.")
         run_folder.mkdir(parents=True, exist_ok=True)
+        self._notes = StepNotes(self.folder)
         accelerator = self.options.accelerator
         self.fabric = Fabric(
             accelerator=accelerator,
@@ -149,15 +150,32 @@ class Trainer:
         rng = np.random.default_rng([self.task.seed, MIXUP_STREAM, epoch])
         self.network.train()
         torch.manual_seed(self.task.seed + epoch)  # what a network draws while it trains is the same after resuming
-        losses = []
+        losses, started = [], time.monotonic()
         for number, (images, targets, cases) in enumerate(batches):
             self._set_learning_rate((epoch + number / len(batches)) / epochs)
             losses.append(self._step(images, targets, cases.tolist(), rng))
             fraction = (epoch + (number + 1) / len(batches)) / epochs
-            yield Progress(stage=self.task.stage.name, done=number + 1, total=len(batches), fraction=fraction)
+            done = Progress(stage=self.task.stage.name, done=number + 1, total=len(batches), fraction=fraction)
+            self._note_step(done, epoch, time.monotonic() - started)
+            yield done
         self._share_running_losses()
         finite = [loss for loss in losses if np.isfinite(loss)]
         return float(np.mean(finite)) if finite else float("inf")
+
+    def _note_step(self, done: Progress, epoch: int, seconds: float) -> None:
+        """Let others follow the run, `seconds` after the epoch began."""
+        if self.fabric.is_global_zero:
+            spent = self.progress["seconds"] + seconds
+            self._notes.note(
+                StepDone(
+                    epoch=epoch + 1,
+                    epochs=self.task.stage.recipe.epochs,
+                    step=done.done,
+                    steps=done.total,
+                    fraction=done.fraction,
+                    seconds_left=spent / done.fraction * (1 - done.fraction),
+                )
+            )
 
     def _batches(self, epoch: int) -> Any:
         seen = torch.nonzero(torch.isfinite(self.progress["losses"])).flatten().tolist()
@@ -247,7 +265,11 @@ class Trainer:
 
     def _save_last(self) -> None:
         temporary = self.folder.last.with_suffix(".part")
-        self.fabric.save(temporary, self._state())
+        try:
+            self.fabric.save(temporary, self._state())
+        except OSError:
+            temporary.unlink(missing_ok=True)  # half a checkpoint would keep a full disk full
+            raise
         if self.fabric.is_global_zero:
             temporary.replace(self.folder.last)
         self.fabric.barrier()

@@ -18,6 +18,7 @@ from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.job import MethodChoice, SegmentJob
 from napari_kidney_seg.widgets.layers import add_label_layers, volume_from_layer
 from napari_kidney_seg.widgets.run_panel import RunPanel
+from napari_kidney_seg.widgets.run_times import RunTime, remember
 from napari_kidney_seg.widgets.saving import FinishedRun
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ NOTHING: Mapping[str, LabelVolume] = MappingProxyType({})
 class _Underway:
     layer: Image
     job: SegmentJob
+    method: Method
     started: datetime
 
 
@@ -70,7 +72,7 @@ class CaseRunner(QObject):
         """
         cache = memory_of(layer).outputs(layer, choice)
         job = SegmentJob(volume=volume_from_layer(layer), choice=choice, cache=cache, given=given)
-        self._underway = _Underway(layer=layer, job=job, started=datetime.now().astimezone())
+        self._underway = _Underway(layer=layer, job=job, method=method, started=datetime.now().astimezone())
         self._panel.start(partial(self.run, job), method)
 
     def _on_returned(self, result: CascadeResult) -> None:
@@ -81,8 +83,16 @@ class CaseRunner(QObject):
             text = "The scan was closed while it was segmented, so its mask is not shown. Open it and run again."
             self._panel.notices.add(Notice(code="scan_closed", text=text))
             return
+        self._remember_time(done, result)
         add_label_layers(self._viewer, result.labels, done.layer)
         memory_of(done.layer).finished = FinishedRun(
             job=done.job, result=result, started=done.started, finished=datetime.now().astimezone()
         )
         self.finished.emit(done.layer)
+
+    def _remember_time(self, done: _Underway, result: CascadeResult) -> None:
+        """Keep the time of a run of all stages; one that used given or cached outputs says nothing about the method."""
+        if all(stage.name in result.seconds for stage in done.method.stages):
+            seconds = (datetime.now().astimezone() - done.started).total_seconds()
+            shape = done.job.volume.geometry.shape
+            remember(done.method, RunTime(seconds=seconds, engine=result.engine, device=result.device, shape=shape))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_kidney_seg.core.events import Event
 from napari_kidney_seg.core.method import StageOutput
 from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.widgets.graphics_drivers import keep_triton_apart
 
 if TYPE_CHECKING:
     from napari_kidney_seg.inference.cascade import CascadeResult
@@ -70,6 +71,7 @@ def segment(job: SegmentJob) -> Generator[Event, None, CascadeResult]:
     from napari_kidney_seg.io.bundle import load_bundle
     from napari_kidney_seg.methods import get_method
 
+    keep_triton_apart()
     method = get_method(job.choice.method, job.choice.preset)
     bundle = load_bundle(job.choice.bundle, method)
     options = RunOptions(device=job.choice.device, engine=job.choice.engine)

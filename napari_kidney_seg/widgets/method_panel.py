@@ -14,10 +14,13 @@ from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import find_bundle, fitting_bundles, read_card
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
+from napari_kidney_seg.widgets.choices import find_choice
+from napari_kidney_seg.widgets.cost_label import CostLabel
 from napari_kidney_seg.widgets.job import MethodChoice
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
 from napari_kidney_seg.widgets.method_text import method_text
 from napari_kidney_seg.widgets.notice_list import NoticeList
+from napari_kidney_seg.widgets.stage_diagram import StageDiagram
 
 PRESET = "compact"  # the preset of the bundled weights
 WORDS = {
@@ -40,6 +43,8 @@ class MethodPanel(QWidget):
         self.method, self.preset, self.bundle = QComboBox(), QComboBox(), QComboBox()
         self.device, self.engine = _choices(DEVICES), _choices(ENGINES)
         self._details, self.notices = wrapped_label(text_format=Qt.TextFormat.RichText), NoticeList()
+        self.diagram, self.cost = StageDiagram(), CostLabel()
+        self._about = QCollapsible("Paper, stages, cost, training")
         self._problem = ""
         self.bundle.setPlaceholderText("none installed")
         for name in REGISTRY:
@@ -88,9 +93,19 @@ class MethodPanel(QWidget):
             )
         self.method.setCurrentIndex(self.method.findData(card.method))
         self.preset.setCurrentIndex(self.preset.findData(card.preset))
-        if self.bundle.findData(path) < 0:
+        self._choose_bundle(path)
+
+    def refresh(self) -> None:
+        """List the weights anew, as after a training; those that were chosen stay chosen."""
+        chosen = self.bundle.currentData()
+        self._on_preset_changed()
+        if chosen is not None:
+            self._choose_bundle(chosen)
+
+    def _choose_bundle(self, path: Path) -> None:
+        if find_choice(self.bundle, path) < 0:
             self.bundle.addItem(path.stem, path)
-        self.bundle.setCurrentIndex(self.bundle.findData(path))
+        self.bundle.setCurrentIndex(find_choice(self.bundle, path))
 
     def _lay_out(self) -> None:
         choose = QToolButton()
@@ -110,12 +125,13 @@ class MethodPanel(QWidget):
             ("Engine", self.engine),
         ):
             form.addRow(title, field)
-        about = QCollapsible("Paper, classes, stages and cost")
-        about.addWidget(self._details)
+        for part in (self.diagram, self.cost, self._details):
+            self._about.addWidget(part)
+        self._about.toggled.connect(self._show_cost)
         column = flush_column(self)
         column.addLayout(form)
         column.addWidget(self.notices)
-        column.addWidget(about)
+        column.addWidget(self._about)
 
     def _on_method_changed(self) -> None:
         with QSignalBlocker(self.preset):
@@ -139,7 +155,13 @@ class MethodPanel(QWidget):
         if self._problem:
             self.notices.add(Notice(code="no_model", text=self._problem))
         self._details.setText(method_text(self.chosen_method(), self.bundle.currentData()))
+        self.diagram.show_method(self.chosen_method())
+        self._show_cost()
         self.changed.emit()
+
+    def _show_cost(self) -> None:
+        if self._about.isExpanded():  # a guess costs a second of one core
+            self.cost.show_method(self.chosen_method())
 
     def _on_choose_bundle(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Choose trained weights", "", "Model bundles (*.safetensors)")

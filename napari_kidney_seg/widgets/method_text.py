@@ -1,35 +1,50 @@
-"""A method in words: idea, paper, classes, stages and cost, as rich text for the widget."""
+"""A method in words: idea, paper, classes, passes and training data, as rich text for the widget."""
 
 from __future__ import annotations
 
 from html import escape
 from pathlib import Path
 
-from napari_kidney_seg.core.method import Method, Stage
+from napari_kidney_seg.core.errors import BundleError
+from napari_kidney_seg.core.method import Method
+from napari_kidney_seg.io.bundle import read_card
+
+LINK = "#4d94ff"  # readable on napari's dark and light theme; Qt's own blue is not on dark
 
 
 def method_text(method: Method, bundle: Path | None) -> str:
     """Return what a person should know before choosing `method` with the weights in `bundle`."""
     paper = method.paper
-    stages = "".join(f"<li>{_stage_text(stage)}</li>" for stage in method.stages)
+    link = f'<a href="{escape(paper.url)}" style="color:{LINK}">{escape(paper.title)}</a>'
     return (
         f"<p>{escape(method.idea)}</p>"
-        f'<p><b>Paper</b> {escape(paper.authors)}: <a href="{escape(paper.url)}">{escape(paper.title)}</a>. '
-        f"{escape(paper.venue)} ({escape(paper.challenge)}).</p>"
-        f"<p><b>Finds</b> {', '.join(method.classes)}</p>"
-        f"<p><b>Stages</b><ol>{stages}</ol></p>"
-        f"<p><b>Cost</b> {cost_text(method, bundle)}</p>"
+        f"<p><b>Paper</b> {escape(paper.authors)}: {link}. {escape(paper.venue)} ({escape(paper.challenge)}).</p>"
+        f"<p><b>Finds</b> {classes_text(method)}</p>"
+        f"<p><b>Computes</b> {cost_text(method, bundle)}</p>"
+        f"<p><b>Trained on</b> {training_text(bundle)}</p>"
     )
+
+
+def classes_text(method: Method) -> str:
+    """Return the classes the method finds, and which of all it does not know."""
+    missing = [name for name in method.schema.names.values() if name not in method.classes]
+    text = ", ".join(method.classes)
+    return f"{text}; it knows no {' or '.join(missing)}" if missing else text
 
 
 def cost_text(method: Method, bundle: Path | None) -> str:
     """Return how much a run has to compute: networks, passes per window, size of the weights."""
     passes = " + ".join(str(1 + len(stage.mirrors)) for stage in method.stages)
-    text = f"{len(method.stages)} networks, {passes} passes per window"
+    text = f"{len(method.stages)} network{'s' if len(method.stages) > 1 else ''}, {passes} passes per window"
     return f"{text}; weights {bundle.stat().st_size / 1e6:.1f} MB" if bundle and bundle.is_file() else text
 
 
-def _stage_text(stage: Stage) -> str:
-    window = " x ".join(str(n) for n in stage.window)
-    classes = ", ".join(name for name in stage.classes if name != "background")
-    return f"{escape(stage.title)}: {escape(classes)}; windows of {window} voxels"
+def training_text(bundle: Path | None) -> str:
+    """Return what the weights in `bundle` were trained on, and under which licence."""
+    if bundle is None:
+        return "nothing yet: there are no weights"
+    try:
+        card = read_card(bundle)
+    except BundleError as error:
+        return escape(str(error))
+    return escape(" ".join(part for part in (card.training_data, card.licence) if part))

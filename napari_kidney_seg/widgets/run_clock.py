@@ -34,8 +34,10 @@ class RunClock:
 
 
 def duration_text(seconds: float) -> str:
-    """Return `seconds` as a person would say them, e.g. ``"45 s"`` or ``"2 min 05 s"``."""
+    """Return `seconds` as a person would say them, e.g. ``"45 s"``, ``"2 min 05 s"`` or ``"3 h 20 min"``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

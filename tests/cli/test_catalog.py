@@ -51,3 +51,12 @@ def test_a_damaged_model_is_told_instead_of_hidden(bundle, models, call):
 
 def test_without_models_the_list_says_so(models, call):
     assert "No trained weights are installed" in call("models").out
+
+
+def test_the_cost_of_a_method_is_told(call):
+    outcome = call("cost", "resunet-2.5d", "--preset", "smoke", "--json")
+
+    (record,) = outcome.records
+    assert outcome.code == 0
+    assert 1e8 < record["flop"] < 1e12
+    assert record["seconds"] > 0

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
 
 from napari_kidney_seg.cli import training
+from napari_kidney_seg.core.events import EpochDone
 from napari_kidney_seg.core.volume import LabelVolume
-from napari_kidney_seg.io.bundle import load_bundle
+from napari_kidney_seg.io.bundle import list_bundles, load_bundle
 from napari_kidney_seg.io.images import read_labels, write_labels
 from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.request import TrainingRequest
+from napari_kidney_seg.training.run_folder import RunFolder
+from napari_kidney_seg.training.training_folder import State, TrainingFolder
+from napari_kidney_seg.training.training_view import view_training
 
 CARD = {"training_data": "two copies of one scan", "licence": "CC0-1.0"}
 
@@ -46,6 +53,18 @@ def card(tmp_path):
     path = tmp_path / "card.json"
     path.write_text(json.dumps(CARD), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def train_all(cases, registered, models, tmp_path, call):
+    """Return a function that trains the whole method on the CPU, and where its folder is."""
+    folder = tmp_path / "runs" / "all"
+
+    def run(*more):
+        return call("train", "oracle", "--data", cases, "--output", folder, "--device", "cpu", *more)
+
+    run.folder = folder
+    return run
 
 
 def logged_epochs(folder):
@@ -132,3 +151,112 @@ def test_a_card_without_its_licence_is_refused(registered, tmp_path, call):
 
     assert outcome.code == 1
     assert "lacks ['licence'] and has the unknown fields ['score']" in outcome.err
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_whole_method_is_trained_stage_by_stage_and_bundled_among_the_users_own(train_all, registered):
+    outcome = train_all("--epochs", 2)
+
+    assert outcome.code == 0, outcome.err
+    (file,) = list_bundles()
+    card = load_bundle(file, get_method("oracle", "compact")).card
+    assert card.training_data == "1 cases of 'data'"
+    assert card.training["kidney"]["epochs"] == 2
+    assert logged_epochs(train_all.folder / "lesion") == [1, 2]
+    ended = TrainingFolder(train_all.folder).outcome()
+    assert (ended.state, ended.bundle) == (State.FINISHED, file)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_stages_of_a_whole_training_can_be_bundled_by_hand(train_all, card, tmp_path, call):
+    train_all("--epochs", 1)
+    runs = [train_all.folder / stage for stage in ("kidney", "lesion")]
+
+    outcome = call("bundle", *runs, "--output", tmp_path / "mine.safetensors", "--card", card)
+
+    assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_training_stops_when_asked_and_is_resumed_where_it_was(train_all, monkeypatch):
+    follow = training.follow
+
+    def follow_and_ask(work, title, console):
+        def asking():
+            while True:
+                try:
+                    event = next(work)
+                except StopIteration as end:
+                    return end.value
+                if isinstance(event, EpochDone) and (event.stage, event.epoch) == ("lesion", 1):
+                    TrainingFolder(train_all.folder).ask_to_stop()
+                yield event
+
+        return follow(asking(), title, console)
+
+    monkeypatch.setattr(training, "follow", follow_and_ask)
+    stopped = train_all("--epochs", 2)
+    view = view_training(train_all.folder)
+    monkeypatch.setattr(training, "follow", follow)
+    resumed = train_all("--resume")
+
+    assert "Go on with --resume" in stopped.out
+    assert view.outcome.state is State.STOPPED
+    assert view.outcome.bundle.is_file()  # the best so far of every stage
+    assert [len(run.epochs) for run in view.runs] == [2, 1]
+    assert resumed.code == 0, resumed.err
+    assert logged_epochs(train_all.folder / "kidney") == [1, 2]
+    assert logged_epochs(train_all.folder / "lesion") == [1, 2]
+    assert TrainingFolder(train_all.folder).outcome().bundle == view.outcome.bundle
+    assert list_bundles() == [view.outcome.bundle]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_one_stage_trained_from_a_bundle_takes_its_other_stages_from_there(train, bundle, tmp_path):
+    file = tmp_path / "mine.safetensors"
+
+    train("lesion", "--init", bundle, "--bundle", file)
+
+    method = get_method("oracle", "compact")
+    old, new = load_bundle(bundle, method), load_bundle(file, method)
+    assert new.members("kidney")[0] == old.members("kidney")[0]
+    assert new.members("lesion")[0].keys() == old.members("lesion")[0].keys()
+    assert new.card.training_data == "1 cases of 'data', from weights trained on none"
+
+
+def test_why_a_training_failed_is_recorded_for_those_who_follow_it(registered, models, tmp_path, call):
+    (tmp_path / "empty").mkdir()
+
+    outcome = call("train", "oracle", "--data", tmp_path / "empty", "--output", tmp_path / "run")
+
+    ended = TrainingFolder(tmp_path / "run").outcome()
+    assert outcome.code == 1
+    assert ended.state is State.FAILED
+    assert "Found no labelled case" in ended.text
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_full_disk_is_called_one(train_all, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(RunFolder, "save_best", fail)
+
+    outcome = train_all("--epochs", 1)
+
+    assert outcome.code == 1
+    assert "is full" in outcome.err
+    assert "is full" in TrainingFolder(train_all.folder).outcome().text
+
+
+def test_a_folder_that_another_process_trains_in_is_left_alone(train_all, cases):
+    folder = TrainingFolder(train_all.folder)
+    folder.make()
+    request = TrainingRequest(method="oracle", preset="compact", data=str(cases), output=folder.path)
+    folder.record(request, os.getppid())
+
+    outcome = train_all("--resume")
+
+    assert outcome.code == 1
+    assert f"Process {os.getppid()} is training" in outcome.err
+    assert folder.process().pid == os.getppid()

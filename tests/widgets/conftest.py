@@ -36,6 +36,14 @@ def plugin():
         manager.register(npe2.PluginManifest.from_file(MANIFEST))
 
 
+@pytest.fixture(autouse=True)
+def run_times(tmp_path, monkeypatch) -> Path:
+    """Return the folder in which the last runs are remembered: not that of the person who runs the tests."""
+    folder = tmp_path / "cache"
+    monkeypatch.setattr("napari_kidney_seg.widgets.run_times.times_file", lambda: folder / "run_times.json")
+    return folder
+
+
 @pytest.fixture
 def model() -> ViewerModel:
     """A viewer without a window, for what needs no Qt."""

@@ -4,14 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from superqt import QCollapsible
 
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.events import Notice, Progress, StageDone
+from napari_kidney_seg.io.bundle import read_card
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.widgets.method_panel import MethodPanel
 from napari_kidney_seg.widgets.method_text import method_text
 from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.progress_panel import ProgressPanel
+from napari_kidney_seg.widgets.run_times import RunTime, remember
 
 TITLES = {"coarse": "Coarse ResUNet", "kidney": "Kidney ResUNet"}
 
@@ -86,7 +89,7 @@ def test_a_remedy_is_one_click(notices, qtbot):
     assert clicks == [1]
 
 
-def test_a_method_is_told_with_paper_classes_stages_and_cost(bundle):
+def test_a_method_is_told_with_paper_classes_cost_and_training_data(bundle):
     method = get_method("resunet-2.5d", "compact")
 
     text = method_text(method, bundle)
@@ -94,8 +97,22 @@ def test_a_method_is_told_with_paper_classes_stages_and_cost(bundle):
     assert method.paper.title.replace("&", "&amp;")[:20] in text
     assert method.paper.url in text
     assert "kidney, tumor, cyst" in text
-    assert [stage.title in text for stage in method.stages] == [True] * 3
+    assert read_card(bundle).training_data in text
+    assert "nothing yet" in method_text(method, None)
+    assert "it knows no cyst" in method_text(get_method("bisc-unet", "compact"), None)
     assert "3 networks, 1 + 2 + 2 passes per window; weights 0.0 MB" in text
+
+
+def test_the_time_on_this_machine_is_guessed_until_there_was_a_run(qtbot, bundle):
+    panel = MethodPanel()
+    qtbot.addWidget(panel)
+    panel.findChild(QCollapsible).expand(animate=False)
+    qtbot.waitUntil(lambda: "Roughly" in panel.cost.label.text(), timeout=60_000)
+
+    remember(panel.chosen_method(), RunTime(seconds=65, engine="openvino", device="cpu", shape=(99, 512, 512)))
+    panel.cost.show_method(panel.chosen_method())
+
+    assert panel.cost.label.text() == "Took 1 min 05 s here last time (openvino on cpu, 99 x 512 x 512 voxels)."
 
 
 def test_the_panel_chooses_the_default_method_and_its_installed_weights(qtbot, bundle):

@@ -89,7 +89,9 @@ def _compile(module: nn.Module, window: Shape, hint: str, threads: int | None) -
     example = torch.zeros((1, 1, *(min(n, TRACED_SIZE) for n in window)))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # OpenVINO traces with torch.jit, which torch calls deprecated
-        model = ov.convert_model(_MainOutput(module), example_input=example, input=[[1, 1, *window]])
+        # Left to trace by itself, OpenVINO has torch check the trace: two more runs and imports of many seconds.
+        traced = torch.jit.trace(_MainOutput(module), example, check_trace=False)  # type: ignore[no-untyped-call]
+        model = ov.convert_model(traced, example_input=example, input=[[1, 1, *window]])
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
     if threads is not None:
         config["INFERENCE_NUM_THREADS"] = threads

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from napari_kidney_seg.core.events import EpochDone
+from napari_kidney_seg.training import run_folder
+from napari_kidney_seg.training.run_folder import RunFolder, StepDone, StepNotes
+
+STEP = StepDone(epoch=2, epochs=5, step=3, steps=4, fraction=0.35, seconds_left=12.0)
+
+
+@pytest.fixture
+def folder(tmp_path) -> RunFolder:
+    return RunFolder(tmp_path)
+
+
+def test_a_folder_without_a_run_has_neither_epochs_nor_steps(folder):
+    assert folder.epochs() == []
+    assert folder.step() is None
+
+
+def test_epochs_are_read_while_the_next_line_is_being_written(folder):
+    first = EpochDone(stage="coarse", epoch=1, epochs=2, loss=0.5, scores={"dice": 0.25}, best=True)
+    folder.log(first)
+    with (folder.path / "log.jsonl").open("a") as file:
+        file.write(json.dumps({"event": "epoch", "stage": "coarse"})[:20])
+
+    assert folder.epochs() == [first]
+
+
+def test_a_step_that_was_noted_is_read_by_others(folder):
+    StepNotes(folder).note(STEP)
+
+    assert folder.step() == STEP
+
+
+def test_steps_are_noted_once_in_a_second(folder, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(run_folder.time, "monotonic", lambda: now[0])
+    notes = StepNotes(folder)
+    read = []
+
+    for seconds, fraction in ((100.0, 0.1), (100.5, 0.2), (101.0, 0.3)):
+        now[0] = seconds
+        notes.note(StepDone(epoch=1, epochs=1, step=1, steps=1, fraction=fraction, seconds_left=0.0))
+        read.append(folder.step().fraction)
+
+    assert read == [0.1, 0.1, 0.3]
+
+
+def test_a_note_that_cannot_be_written_does_not_end_the_training(tmp_path):
+    notes = StepNotes(RunFolder(tmp_path / "gone"))
+
+    notes.note(STEP)
+
+    assert RunFolder(tmp_path / "gone").step() is None
+
+
+def test_half_a_note_is_no_note(folder):
+    folder.progress.write_text('{"epoch": 2, "epo')
+
+    assert folder.step() is None
