@@ -1,4 +1,4 @@
-"""The figures of a bundled model: 24 held-out phantoms, and the labelled real scans of ``../shared/data``.
+"""The figures of a bundled model: held-out phantoms, and the labelled real scans of ``../shared/data``.
 
 ``python -m benchmarks.bundled_model PHANTOMS [--bundle FILE] [--output scores.json]`` where PHANTOMS is the folder that
 ``python -m benchmarks.heldout_phantoms PHANTOMS`` wrote. Prints a table for people and writes JSON for the card.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.evaluation.scores import evaluate_case
@@ -44,13 +45,7 @@ class Score:
 
 def segment(scan: Volume, method: Method, bundle: Bundle) -> LabelVolume:
     """Return the mask of `scan`."""
-    run = run_cascade(scan, method, bundle)
-    while True:
-        try:
-            next(run)
-        except StopIteration as finished:
-            labels: LabelVolume = finished.value.labels
-            return labels
+    return result_of(run_cascade(scan, method, bundle)).labels
 
 
 def scored(scan: Volume, reference: LabelVolume, method: Method, bundle: Bundle) -> tuple[Score, LabelVolume]:
@@ -71,14 +66,15 @@ def scored(scan: Volume, reference: LabelVolume, method: Method, bundle: Bundle)
     return score, labels
 
 
-def on_phantoms(folder: Path, method: Method, bundle: Bundle) -> dict[str, float]:
-    """Return the mean Dice over the held-out phantoms."""
+def on_phantoms(folder: Path, method: Method, bundle: Bundle) -> tuple[int, dict[str, float]]:
+    """Return how many held-out phantoms `folder` holds, and the mean Dice over them."""
     scores = []
     for files in open_dataset(folder).cases:
         case = files.read()
         reference = LabelVolume(array=case.labels, geometry=case.scan.geometry, name=case.name)
-        scores.append(scored(case.scan, reference, method, bundle)[0])
-    return {name: float(np.mean([getattr(s, name) for s in scores])) for name in ("kidney", "masses", "tumor")}
+        scores.append(scored(replace(case.scan, name=case.name), reference, method, bundle)[0])
+    means = {name: float(np.mean([getattr(s, name) for s in scores])) for name in ("kidney", "masses", "tumor")}
+    return len(scores), means
 
 
 def on_real_scans(method: Method, bundle: Bundle) -> dict[str, dict[str, float]]:
@@ -114,7 +110,8 @@ def main() -> None:
     if REAL_SCANS.is_dir():
         scores["real scans"] = on_real_scans(method, bundle)
     if arguments.phantoms:
-        scores["24 held-out phantoms"] = on_phantoms(arguments.phantoms, method, bundle)
+        count, means = on_phantoms(arguments.phantoms, method, bundle)
+        scores[f"{count} held-out phantoms"] = means
     text = json.dumps(scores, indent=2)
     print(text)
     if arguments.output:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
-import numpy as np
 
-from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.io.atomic import replacing
+from napari_kidney_seg.io.images import read_labels
+from napari_kidney_seg.io.nifti import LPS_OF_RAS
 from napari_kidney_seg.phantom.render import PhantomOptions, render_phantom
 from napari_kidney_seg.phantom.sampling import cropped_to_labels
 
@@ -26,7 +27,6 @@ PHASES = ("non-contrast", "corticomedullary", "portal venous", "nephrographic")
 THICKNESSES_MM = (1.0, 1.5, 2.5, 3.0, 5.0)
 PLANE_SPACING_MM = 1.5
 FIELD_OF_VIEW_MM = (70.0, 300.0, 390.0)  # height beyond the kidneys, then depth and width
-RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,18 +57,9 @@ def heldout_cases(data: Path) -> list[HeldOut]:
     ]
 
 
-def read_kits_labels(path: Path) -> LabelVolume:
-    """Return a KiTS label map, stored I-P-L, as a canonical label volume."""
-    image = nib.load(path)
-    array = np.asarray(image.dataobj).astype(np.uint8)
-    return LabelVolume(
-        array=array, geometry=Geometry(shape=array.shape, affine=RAS_FROM_LPS @ image.affine), name=path.stem
-    )
-
-
 def render_heldout(case: HeldOut, data: Path) -> tuple[Volume, LabelVolume]:
     """Return scan and reference labels of one held-out phantom."""
-    labels = read_kits_labels(data / "kits23_labels" / f"{case.case}.nii.gz")
+    labels = read_labels(data / "kits23_labels" / f"{case.case}.nii.gz")
     found = cropped_to_labels(labels)
     height = found[1].shape[0] * found[1].spacing[0] if found is not None else 0.0
     beyond, depth, width = FIELD_OF_VIEW_MM
@@ -88,10 +79,16 @@ def write_heldout(output: Path, data: Path) -> Iterator[HeldOut]:
         if not (folder / "segmentation.nii.gz").exists():
             folder.mkdir(parents=True, exist_ok=True)
             volume, labels = render_heldout(case, data)
-            for part, name in ((volume, "imaging"), (labels, "segmentation")):
-                image = nib.Nifti1Image(part.array, RAS_FROM_LPS @ part.geometry.affine)
-                image.to_filename(folder / f"{name}.nii.gz")
+            write_nifti(volume, folder / "imaging.nii.gz")
+            write_nifti(labels, folder / "segmentation.nii.gz")
         yield case
+
+
+def write_nifti(volume: Volume, path: Path) -> None:
+    """Write a canonical volume as KiTS does; an interrupted run leaves no half of a file."""
+    image = nib.Nifti1Image(volume.array, LPS_OF_RAS @ volume.geometry.affine)  # the matrix is its own inverse
+    with replacing(path) as part:
+        image.to_filename(part)
 
 
 if __name__ == "__main__":

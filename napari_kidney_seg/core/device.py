@@ -86,18 +86,20 @@ def free_memory(device: str = "cpu") -> int:
     return min(_machine_room(), _cgroup_room())
 
 
-def network_memory(state: Mapping[str, torch.Tensor], window: Shape, value_bytes: int = 4) -> int:
+def network_memory(state: Mapping[str, torch.Tensor], window: Shape, *, channels: int = 1, value_bytes: int = 4) -> int:
     """Return what a network needs at least to predict one window, bytes.
 
     Parameters
     ----------
     state : parameters by name
-        The convolution that takes the single input channel tells the width at full size.
+        The convolution that takes the channels of the input tells the width at full size.
     window : (z, y, x) voxels
+    channels : of the input
     value_bytes : int
         Of one feature: 4 for float32, 2 for the half precisions.
     """
-    width = max((tensor.shape[0] for tensor in state.values() if tensor.ndim == 5 and tensor.shape[1] == 1), default=1)
+    entries = [tensor for tensor in state.values() if tensor.ndim == 5 and tensor.shape[1] == channels]
+    width = max((tensor.shape[0] for tensor in entries), default=1)
     features = window[0] * window[1] * window[2] * width * LIVE_FEATURE_MAPS
     return value_bytes * features + 4 * sum(tensor.numel() for tensor in state.values())
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 
 class KidneySegError(Exception):
     """Base of every error this package raises on purpose."""
@@ -33,3 +38,16 @@ class InsufficientMemoryError(KidneySegError):
 
 class DatasetError(KidneySegError):
     """A training folder does not hold what training needs."""
+
+
+def check_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Check that `value`, called `name`, is one of `choices`.
+
+    Raises
+    ------
+    KidneySegError
+        When it is none of them.
+    """
+    if value not in choices:
+        needed = ", ".join(map(repr, choices))
+        raise KidneySegError(f"Found {name}={value!r}; needed one of {needed}. Choose one of these.")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,3 +80,13 @@ class Notice:
 
 
 Event = Progress | StageDone | EpochDone | Notice
+
+
+def result_of(steps: Generator[Any, None, Result]) -> Result:
+    """Run a generator to its end and return its result; what it yields is dropped."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            result: Result = finished.value
+            return result

@@ -6,16 +6,17 @@ Networks and losses are given as functions that import torch when called, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kidney_seg.core.errors import UnknownMethodError
+from napari_kidney_seg.core.errors import KidneySegError, UnknownMethodError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape, Spacing
+from napari_kidney_seg.core.grid import AS_STORED, FittedGrid, WorkingGrid
 from napari_kidney_seg.core.labels import KITS, LabelSchema
 from napari_kidney_seg.core.recipe import Recipe
 
@@ -57,48 +58,6 @@ class Cleaning(Protocol):
 
     def __call__(self, mask: NDArray[np.bool_], spacing: Spacing) -> NDArray[np.bool_]:
         """Return `mask` (Z, Y, X) without the components the rule removes; `spacing` in mm."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkingGrid:
-    """The grid a region is brought to before the network sees it.
-
-    Attributes
-    ----------
-    shape : per axis (z, y, x), voxels; None leaves the axis to `spacing`
-    spacing : per axis (sz, sy, sx), mm; None (in both) leaves the axis as it is stored
-    """
-
-    shape: tuple[int | None, int | None, int | None] = (None, None, None)
-    spacing: tuple[float | None, float | None, float | None] = (None, None, None)
-
-    def shape_for(self, geometry: Geometry) -> Shape:
-        """Return the voxels per axis that a region of `geometry` gets."""
-        return tuple(  # type: ignore[return-value]
-            fixed if fixed is not None else stored if wanted is None else max(1, round(stored * here / wanted))
-            for fixed, wanted, stored, here in zip(
-                self.shape, self.spacing, geometry.shape, geometry.spacing, strict=True
-            )
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FittedGrid:
-    """A grid whose slices are scaled, with square pixels left square, to fit into a fixed size; z is left as stored.
-
-    Attributes
-    ----------
-    pixels : (y, x)
-        What a slice fits into; the window of the stage pads it to that.
-    """
-
-    pixels: tuple[int, int]
-
-    def shape_for(self, geometry: Geometry) -> Shape:
-        """Return the voxels per axis that a region of `geometry` gets."""
-        slices, height, width = geometry.shape
-        scale = min(self.pixels[0] / height, self.pixels[1] / width)
-        return slices, max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -149,6 +108,22 @@ class StageOutput:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Guide:
+    """The organ that an earlier stage found, seen by a network beside the CT.
+
+    Attributes
+    ----------
+    source : str
+        Name of the stage (background, organ) whose probability of organ is a channel of the input.
+    target : callable (labels) -> 0 or 1
+        What stands in for that probability in training: the organ of the reference, from label ids (Z, Y, X).
+    """
+
+    source: str
+    target: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """One network of a cascade and everything that surrounds it.
 
@@ -164,6 +139,8 @@ class Stage:
     network_args : mapping
         Plain values; stored in the bundle's card and checked on loading.
     requires : names of earlier stages whose output must exist before this one runs
+    guides : tuple of Guide
+        Of stages in `requires`; further channels of the network's input after the CT.
     region : RegionRule
     grid : WorkingGrid or FittedGrid
     intensity : tuple of IntensityStep
@@ -186,8 +163,9 @@ class Stage:
     network: Callable[..., torch.nn.Module]
     network_args: Mapping[str, Any]
     requires: tuple[str, ...] = ()
+    guides: tuple[Guide, ...] = ()
     region: RegionRule
-    grid: WorkingGrid | FittedGrid = WorkingGrid()
+    grid: WorkingGrid | FittedGrid = AS_STORED
     intensity: tuple[IntensityStep, ...]
     window: Shape
     divisor: Shape | None = None
@@ -197,6 +175,18 @@ class Stage:
     activation: str = "softmax"
     cleaning: Cleaning | None = None
     recipe: Recipe
+
+    def __post_init__(self) -> None:
+        for guide in self.guides:
+            if guide.source not in self.requires:
+                raise KidneySegError(
+                    f"Stage {self.name!r} is guided by {guide.source!r}; it requires {self.requires!r}. Add that stage."
+                )
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input: the CT and the guides."""
+        return 1 + len(self.guides)
 
     def normalize(self, array: NDArray[Any], spacing: Spacing) -> NDArray[np.float32]:
         """Return HU `array` (Z, Y, X) as network input."""
@@ -220,7 +210,9 @@ class Stage:
         return value
 
 
-Fusion = Callable[[Mapping[str, StageOutput], Geometry], NDArray[np.uint8]]
+# Yields the slices it has come to, and what a person should know; returns the labels.
+FusionSteps = Generator[int | Notice, None, NDArray[np.uint8]]
+Fusion = Callable[[Mapping[str, StageOutput], Geometry], FusionSteps]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +239,8 @@ class Method:
     classes : label names the method can find; KiTS19 methods know no cyst
     stages : tuple of Stage
         In order of running.
-    fuse : callable (outputs by stage name, geometry of the scan) -> labels, uint8 (Z, Y, X) on the scan's grid
+    fuse : callable (outputs by stage name, geometry of the scan) -> generator
+        Returns labels, uint8 (Z, Y, X) on the scan's grid; yields after every few slices, and notices.
     fuses : names of the stages whose output `fuse` reads; empty when those are the ones that no other stage requires
     presets : mapping of preset name to function Method -> Method
         Change sizes, never the algorithm (``dataclasses.replace``). ``"paper"`` and ``"compact"`` always exist.

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_kidney_seg.core.errors import DatasetError
-from napari_kidney_seg.io.naming import image_suffix, scan_name
+from napari_kidney_seg.io.naming import KITS_MASKS, image_suffix, kits_mask, scan_name
 
-# Reference masks inside a KiTS case folder, first existing wins (kits19 and kits23, then kits21).
-_CASE_MASKS = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")
 _ENDINGS = re.compile(r"_(seg|segmentation|labels|mask)$")
 
 
@@ -37,12 +35,12 @@ def case_name(path: Path) -> str:
     The name of a KiTS case folder (``case_00000/segmentation.nii.gz``), else the file's name without its suffix and
     without ``_seg``, ``_segmentation``, ``_labels`` or ``_mask``.
     """
-    return path.parent.name if path.name in _CASE_MASKS else _ENDINGS.sub("", scan_name(path))
+    return path.parent.name if path.name in KITS_MASKS else _ENDINGS.sub("", scan_name(path))
 
 
 def is_mask_name(path: Path) -> bool:
     """Return whether a file is a mask by its name: ``*_seg`` and the like, or the mask of a KiTS case."""
-    return path.name in _CASE_MASKS or _ENDINGS.search(scan_name(path)) is not None
+    return path.name in KITS_MASKS or _ENDINGS.search(scan_name(path)) is not None
 
 
 def pair(predictions: Path, references: Path) -> Pairing:
@@ -102,12 +100,8 @@ def _masks_by_case(folder: Path) -> dict[str, Path]:
 
 def _masks_in(folder: Path) -> list[Path]:
     roots = [root for root in (folder, folder / "data", folder / "dataset") if root.is_dir()]
-    cases = [_case_mask(case) for root in roots for case in sorted(root.iterdir()) if case.is_dir()]
+    cases = [kits_mask(case) for root in roots for case in sorted(root.iterdir()) if case.is_dir()]
     in_folders = [mask for mask in cases if mask is not None]
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and image_suffix(path)]
     marked = [path for path in files if is_mask_name(path)]
     return in_folders + (marked or files)
-
-
-def _case_mask(case: Path) -> Path | None:
-    return next((case / name for name in _CASE_MASKS if (case / name).is_file()), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_kidney_seg.core.errors import KidneySegError
-from napari_kidney_seg.core.events import Progress
+from napari_kidney_seg.core.events import Progress, result_of
 from napari_kidney_seg.evaluation.pairing import Pairing, pair
 from napari_kidney_seg.evaluation.scores import EVALUATION_CLASSES, CaseScores, evaluate_case, mean_scores
 from napari_kidney_seg.io.atomic import replacing
@@ -87,13 +87,7 @@ def evaluate_folder(predictions: Path, references: Path) -> Table:
     KidneySegError
         When no pair could be scored.
     """
-    steps = evaluate_pairing(pair(predictions, references))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            table: Table = end.value
-            return table
+    return result_of(evaluate_pairing(pair(predictions, references)))
 
 
 def write_csv(table: Table, path: Path) -> None:

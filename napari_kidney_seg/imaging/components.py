@@ -63,6 +63,28 @@ class KeepLargerThanMl:
         return remove_small(mask, more_than_voxels=self.ml / voxel_ml(spacing))
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeepLargerByGrid:
+    """Keeps the components of more than `voxels` voxels where these are within `usual_ml`, else of more than `ml`.
+
+    A rule in voxels means very different volumes on grids far from those it was made for.
+    """
+
+    voxels: int
+    ml: float
+    usual_ml: tuple[float, float]
+
+    def __call__(self, mask: NDArray[np.bool_], spacing: Spacing) -> NDArray[np.bool_]:
+        """Return `mask` (Z, Y, X) with the components kept; `spacing` in mm."""
+        return self.rule(spacing)(mask, spacing)
+
+    def rule(self, spacing: Spacing) -> KeepLargerThan | KeepLargerThanMl:
+        """Return the rule that holds on a grid of `spacing` mm."""
+        low, high = self.usual_ml
+        is_usual = low <= self.voxels * voxel_ml(spacing) <= high
+        return KeepLargerThan(voxels=self.voxels) if is_usual else KeepLargerThanMl(ml=self.ml)
+
+
 def voxel_ml(spacing: Spacing) -> float:
     """Return the volume of a voxel of `spacing` (sz, sy, sx) mm, ml."""
     return float(np.prod(spacing)) / 1000

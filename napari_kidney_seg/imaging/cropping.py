@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape
+from napari_kidney_seg.imaging.steps import Source
 
 
 def crop_pad(array: NDArray[Any], box: Box, fill: float = 0) -> NDArray[Any]:
@@ -45,41 +46,42 @@ def padded_to(shape: Shape, minimum: Shape) -> Box:
 
 def foreground_box(mask: NDArray[Any]) -> Box | None:
     """Return the smallest box that holds every nonzero voxel of `mask` (Z, Y, X), or None when there is none."""
-    start, stop = [], []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        where = np.flatnonzero(mask.any(axis=others))
-        if not len(where):
-            return None
-        start.append(int(where[0]))
-        stop.append(int(where[-1]) + 1)
-    return Box(start=tuple(start), stop=tuple(stop))  # type: ignore[arg-type]
+    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    if not len(slices):
+        return None
+    # Once through the slices with foreground, not once per axis: the mask of a whole scan is large.
+    plane = np.asarray(mask[slices[0] : slices[-1] + 1].any(axis=0))
+    where = (slices, np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0)))
+    return Box(start=tuple(int(w[0]) for w in where), stop=tuple(int(w[-1]) + 1 for w in where))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crop:
-    """The step to `box` of an array of shape `before`; outside it, images become `fill` (see `imaging.steps`)."""
+    """The step to `box` of an array of shape `before`, `fill` where the box reaches outside (see `imaging.steps`).
+
+    So it pads too. Its inverse puts the box back into zeros.
+    """
 
     before: Shape
     box: Box
     fill: float = 0.0
 
+    @property
+    def after(self) -> Shape:
+        """Voxels per axis of the box."""
+        return self.box.shape
+
     def geometry(self, before: Geometry) -> Geometry:
         """Return the geometry after the step."""
         return before.cropped(self.box)
 
-    def image(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return an image (..., Z, Y, X) after the step."""
-        return crop_pad(array, self.box, self.fill)
+    def part(self, source: Source, box: Box) -> NDArray[Any]:
+        """Return the voxels of `box` after the step; `source` gives those before it."""
+        z, y, x = self.box.start
+        wanted = box.seen_from((-z, -y, -x))
+        inside = wanted.clipped(Box.whole(self.before))
+        return crop_pad(source(inside), wanted.seen_from(inside.start), self.fill)
 
-    def labels(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return labels (..., Z, Y, X) after the step; 0 outside."""
-        return crop_pad(array, self.box)
-
-    def image_back(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return an image or probabilities (..., Z, Y, X) before the step; 0 outside the box."""
-        return paste(array, self.box, self.before)
-
-    def labels_back(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return labels (..., Z, Y, X) before the step; 0 outside the box."""
-        return paste(array, self.box, self.before)
+    def inverse(self) -> Crop:
+        """Return the step back; 0 outside the box."""
+        return Crop(before=self.after, box=Box.whole(self.before).seen_from(self.box.start))

@@ -5,46 +5,57 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from napari_kidney_seg.core.geometry import CANONICAL, AxisMap, Geometry
+from napari_kidney_seg.core.geometry import CANONICAL, AxisMap, Box, Geometry, Shape
 from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.imaging.steps import Source, whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reorient:
-    """The step to another axis order and other directions: permutes and flips only (see `imaging.steps`)."""
+    """The step to another axis order and other directions: permutes and flips only (see `imaging.steps`).
 
+    It takes arrays (Z, Y, X) without channels, and gives views of them.
+    """
+
+    before: Shape
     axis_map: AxisMap
 
     @classmethod
     def to_codes(cls, geometry: Geometry, codes: str = CANONICAL) -> Reorient:
         """Return the step that brings arrays of `geometry` to orientation `codes`."""
-        return cls(axis_map=geometry.axis_map_to(codes))
+        return cls(before=geometry.shape, axis_map=geometry.axis_map_to(codes))
+
+    @property
+    def after(self) -> Shape:
+        """Voxels per axis after the step."""
+        return tuple(self.before[axis] for axis in self.axis_map.order)  # type: ignore[return-value]
 
     def geometry(self, before: Geometry) -> Geometry:
         """Return the geometry after the step."""
         return before.mapped(self.axis_map)
 
-    def image(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return an image (Z, Y, X) after the step."""
-        return np.ascontiguousarray(self.axis_map.apply(array))
+    def part(self, source: Source, box: Box) -> NDArray[Any]:
+        """Return the voxels of `box` after the step; `source` gives those before it."""
+        return self.axis_map.apply(source(self._before(box)))
 
-    def labels(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return labels (Z, Y, X) after the step."""
-        return self.image(array)
+    def inverse(self) -> Reorient:
+        """Return the step back."""
+        return Reorient(before=self.after, axis_map=self.axis_map.inverse())
 
-    def image_back(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return an image (Z, Y, X) before the step."""
-        return np.ascontiguousarray(self.axis_map.inverse().apply(array))
-
-    def labels_back(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return labels (Z, Y, X) before the step."""
-        return self.image_back(array)
+    def _before(self, box: Box) -> Box:
+        spans = {
+            axis: (self.before[axis] - stop, self.before[axis] - start) if flip else (start, stop)
+            for axis, flip, start, stop in zip(
+                self.axis_map.order, self.axis_map.flips, box.start, box.stop, strict=True
+            )
+        }
+        start, stop = zip(*(spans[axis] for axis in range(3)), strict=True)
+        return Box(start=start, stop=stop)
 
 
 def reorient(volume: Volume, codes: str = CANONICAL) -> Volume:
     """Return `volume` with its array axes in orientation `codes`; every voxel stays at its place in the patient."""
     step = Reorient.to_codes(volume.geometry, codes)
-    return replace(volume, array=step.image(volume.array), geometry=step.geometry(volume.geometry))
+    return replace(volume, array=whole(step, volume.array), geometry=step.geometry(volume.geometry))

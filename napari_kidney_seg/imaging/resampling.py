@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from napari_kidney_seg.core.geometry import Geometry, Shape, Spacing
+from napari_kidney_seg.core.geometry import Box, Geometry, Shape
+from napari_kidney_seg.imaging.steps import Source, whole
 
 
 @lru_cache(maxsize=64)
@@ -46,19 +47,7 @@ def resize(array: NDArray[Any], shape: Shape) -> NDArray[np.float32]:
     -----
     Equal to ``torch.nn.functional.interpolate(..., align_corners=False, antialias=True)`` along each axis.
     """
-    result = np.asarray(array, np.float32)
-    axes = sorted(range(-3, 0), key=lambda axis: shape[axis] / result.shape[axis])  # the most shrinking axis first
-    for axis in axes:
-        if result.shape[axis] != shape[axis]:
-            result = _resize_axis(result, axis, shape[axis])
-    return np.ascontiguousarray(result)
-
-
-def _resize_axis(array: NDArray[np.float32], axis: int, new_size: int) -> NDArray[np.float32]:
-    front = np.moveaxis(array, axis, 0)
-    columns = front.reshape(front.shape[0], -1)
-    resized = _linear_weights(front.shape[0], new_size) @ columns
-    return np.moveaxis(resized.reshape(new_size, *front.shape[1:]), 0, axis)
+    return whole(Resize(before=array.shape[-3:], after=shape), array)
 
 
 def resize_labels(labels: NDArray[Any], shape: Shape) -> NDArray[Any]:
@@ -74,36 +63,42 @@ def resize_labels(labels: NDArray[Any], shape: Shape) -> NDArray[Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Resize:
-    """The step to a grid of `after` voxels over the physical box of `before` voxels (see `imaging.steps`)."""
+    """The step to a grid of `after` voxels over the physical box of `before` voxels (see `resize`, `imaging.steps`)."""
 
     before: Shape
     after: Shape
-
-    @classmethod
-    def to_spacing(cls, geometry: Geometry, spacing: Spacing) -> Resize:
-        """Return the step that brings arrays of `geometry` closest to `spacing` (sz, sy, sx), mm."""
-        after = tuple(
-            max(1, round(n * here / there))
-            for n, here, there in zip(geometry.shape, geometry.spacing, spacing, strict=True)
-        )
-        return cls(before=geometry.shape, after=after)  # type: ignore[arg-type]
 
     def geometry(self, before: Geometry) -> Geometry:
         """Return the geometry after the step."""
         return before.resized(self.after)
 
-    def image(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return an image (..., Z, Y, X) after the step."""
-        return resize(array, self.after)
+    def part(self, source: Source, box: Box) -> NDArray[np.float32]:
+        """Return the voxels of `box` after the step, float32; `source` gives those before it."""
+        needed = [self._needed(axis, box) for axis in range(3)]
+        start, stop = zip(*((first, last) for first, last, _ in needed), strict=True)
+        result = np.asarray(source(Box(start=start, stop=stop)), np.float32)
+        # The most shrinking axis first: it leaves the least to do for the others.
+        for axis in sorted(range(3), key=lambda axis: self.after[axis] / self.before[axis]):
+            weights = needed[axis][2]
+            result = result if weights is None else _weighted(result, axis - 3, weights)
+        return np.ascontiguousarray(result)
 
-    def labels(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return labels (..., Z, Y, X) after the step."""
-        return resize_labels(array, self.after)
+    def inverse(self) -> Resize:
+        """Return the step back."""
+        return Resize(before=self.after, after=self.before)
 
-    def image_back(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return an image or probabilities (..., Z, Y, X) before the step."""
-        return resize(array, self.before)
+    def _needed(self, axis: int, box: Box) -> tuple[int, int, sparse.csr_array | None]:
+        """Return the voxels [first, last) before the step that `box` is made of, and their weights; None for ones."""
+        start, stop = box.start[axis], box.stop[axis]
+        if self.before[axis] == self.after[axis]:
+            return start, stop, None
+        rows = _linear_weights(self.before[axis], self.after[axis])[start:stop]
+        first, last = (int(rows.indices.min()), int(rows.indices.max()) + 1) if start < stop else (0, 0)
+        return first, last, rows[:, first:last]
 
-    def labels_back(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return labels (..., Z, Y, X) before the step."""
-        return resize_labels(array, self.before)
+
+def _weighted(array: NDArray[np.float32], axis: int, weights: sparse.csr_array) -> NDArray[np.float32]:
+    """Return `array` with `axis` replaced by its sums under each row of `weights`."""
+    front = np.moveaxis(array, axis, 0)
+    columns = front.reshape(front.shape[0], -1)
+    return np.moveaxis((weights @ columns).reshape(weights.shape[0], *front.shape[1:]), 0, axis)

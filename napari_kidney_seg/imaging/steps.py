@@ -1,57 +1,85 @@
-"""The one mechanism by which arrays go to a network's grid and come back."""
+"""The one mechanism by which arrays go to a network's grid and come back.
+
+A step (`orientation.Reorient`, `cropping.Crop`, `resampling.Resize`) says what a box of its grid holds, given what the
+grid before it holds. So a few slices can be brought there or back without the rest, and a whole is but the box of all.
+The way back is a step too: ``step.inverse()``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from napari_kidney_seg.core.geometry import Geometry
-from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.core.geometry import Box, Geometry, Shape
+
+Source = Callable[[Box], NDArray[Any]]  # voxels (..., z, y, x) of a box of a grid
 
 
 class SpatialStep(Protocol):
-    """A spatial operation that knows its inverse: `Reorient`, `Resize` or `Crop`."""
+    """A spatial operation on images and probabilities that knows its inverse."""
+
+    @property
+    def after(self) -> Shape:
+        """Voxels per axis of the grid after the step."""
 
     def geometry(self, before: Geometry) -> Geometry:
         """Return the geometry after the step."""
 
-    def image(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return an image after the step (linear)."""
+    def part(self, source: Source, box: Box) -> NDArray[Any]:
+        """Return the voxels of `box` after the step; `source` gives those before it."""
 
-    def labels(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return labels after the step (nearest)."""
-
-    def image_back(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return an image or probabilities before the step (linear)."""
-
-    def labels_back(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return labels before the step (nearest)."""
+    def inverse(self) -> SpatialStep:
+        """Return the step back."""
 
 
 @dataclass(frozen=True)
 class SpatialStack:
-    """Steps in order of application, undone in reverse."""
+    """Steps in order of application, itself a step; its inverse undoes them in reverse."""
 
     steps: tuple[SpatialStep, ...]
 
-    def apply(self, volume: Volume) -> Volume:
-        """Return `volume` after every step; label volumes by nearest voxel, others linearly."""
-        array, geometry = volume.array, volume.geometry
+    @property
+    def after(self) -> Shape:
+        """Voxels per axis of the grid after the last step."""
+        return self.steps[-1].after
+
+    def geometry(self, before: Geometry) -> Geometry:
+        """Return the geometry after the last step."""
         for step in self.steps:
-            array = step.labels(array) if isinstance(volume, LabelVolume) else step.image(array)
-            geometry = step.geometry(geometry)
-        return replace(volume, array=array, geometry=geometry)
+            before = step.geometry(before)
+        return before
 
-    def restore_probabilities(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return probabilities (..., Z, Y, X) on the grid before the first step, linearly; 0 outside a crop."""
-        for step in reversed(self.steps):
-            array = step.image_back(array)
-        return array
+    def part(self, source: Source, box: Box) -> NDArray[Any]:
+        """Return the voxels of `box` after the last step; `source` gives those before the first."""
+        for step in self.steps:
+            source = partial(step.part, source)
+        return source(box)
 
-    def restore_labels(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Return labels (..., Z, Y, X) on the grid before the first step, by nearest voxel; 0 outside a crop."""
-        for step in reversed(self.steps):
-            array = step.labels_back(array)
-        return array
+    def inverse(self) -> SpatialStack:
+        """Return the steps back."""
+        return SpatialStack(tuple(step.inverse() for step in reversed(self.steps)))
+
+
+def whole(step: SpatialStep, array: NDArray[Any]) -> NDArray[Any]:
+    """Return `array` (..., Z, Y, X) after `step`."""
+    return step.part(voxels_of(array), Box.whole(step.after))
+
+
+def voxels_of(array: NDArray[Any]) -> Source:
+    """Return the source that gives the voxels of `array` (..., Z, Y, X), as views."""
+
+    def within(box: Box) -> NDArray[Any]:
+        return array[(..., *box.slices)]
+
+    return within
+
+
+def slabs(box: Box, slices: int) -> Iterator[Box]:
+    """Yield the parts of `box`, `slices` slices each, from its first slice on."""
+    for first in range(box.start[0], box.stop[0], slices):
+        last = min(first + slices, box.stop[0])
+        yield Box(start=(first, *box.start[1:]), stop=(last, *box.stop[1:]))

@@ -16,14 +16,17 @@ from napari_kidney_seg.core.device import choose_device, choose_engine
 from napari_kidney_seg.core.events import Event, Notice, Progress, StageDone
 from napari_kidney_seg.core.method import Method, RemarkingRule, Stage, StageOutput
 from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.imaging.steps import whole
+from napari_kidney_seg.inference.background import in_background
 from napari_kidney_seg.inference.checks import input_notices, result_notices
 from napari_kidney_seg.inference.engines.build import limited_threads
 from napari_kidney_seg.inference.engines.engine import NetworkSpec
+from napari_kidney_seg.inference.fusion import organ_source
 from napari_kidney_seg.inference.given import GivenMask, given_outputs
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.plan import FUSE_SHARE, Workload, plan_run
 from napari_kidney_seg.inference.prepare import canonical
-from napari_kidney_seg.inference.stage_run import Machine, SlicesPrepared, StageStep, run_stage, translated
+from napari_kidney_seg.inference.stage_run import Machine, SlicesPrepared, StageInput, StageStep, run_stage, translated
 
 if TYPE_CHECKING:
     from napari_kidney_seg.io.bundle import Bundle
@@ -69,7 +72,8 @@ def run_cascade(
 ) -> Generator[Event, None, CascadeResult]:
     """Segment a scan; yield what happens, return the mask.
 
-    Closing the generator cancels the run within one batch of windows; stages that were done stay in `cache`.
+    Closing the generator cancels the run within one batch of windows, and at once while networks are compiled or their
+    outputs fused; stages that were done stay in `cache`.
 
     Parameters
     ----------
@@ -143,10 +147,12 @@ class _Run:
 
     def fused(self, outputs: Mapping[str, StageOutput]) -> Generator[Event, None, NDArray[np.uint8]]:
         """Return the mask (Z, Y, X) on the canonical grid."""
+        geometry = self._scan.geometry
         yield Progress(stage="fuse", done=0, total=1, fraction=1 - FUSE_SHARE)
         with self._machine.clock.timing("fuse"):
-            labels = self._method.fuse(outputs, self._scan.geometry)
-            notices = list(result_notices(labels, self._scan.geometry))
+            labels = yield from translated(self._method.fuse(outputs, geometry), self._fusion_event)
+            waiting = self._fusion_event(geometry.shape[0])
+            notices = yield from in_background(lambda: list(result_notices(labels, geometry)), waiting)
         yield from self._noted(*notices)
         yield Progress(stage="fuse", done=1, total=1, fraction=1.0)
         return labels
@@ -156,7 +162,7 @@ class _Run:
         volume, machine = self._volume, self._machine
         return CascadeResult(
             labels=LabelVolume(
-                array=np.ascontiguousarray(self._back.apply(labels)),
+                array=np.ascontiguousarray(whole(self._back, labels)),
                 geometry=volume.geometry,
                 name=volume.name,
                 source=volume.source,
@@ -178,7 +184,9 @@ class _Run:
         if isinstance(stage.region, RemarkingRule):
             yield from self._noted(*stage.region.notices(outputs, self._scan.geometry))
         workload.set_boxes(stage, boxes)
-        steps = run_stage(self._scan, stage, boxes, self._networks(stage), self._machine)
+        sources = tuple(organ_source(outputs[guide.source], self._scan.geometry) for guide in stage.guides)
+        given = StageInput(scan=self._scan, boxes=boxes, guides=sources)
+        steps = run_stage(stage, given, self._networks(stage), self._machine)
         output = yield from translated(steps, lambda step: self._event(step, stage, workload))
         workload.fraction(stage, 1.0)
         seconds = time.perf_counter() - started
@@ -203,6 +211,12 @@ class _Run:
         share = step.done / step.total if step.total else 1.0
         fraction = workload.fraction(stage, share)
         return Progress(stage=stage.name, done=step.done, total=step.total, fraction=fraction)
+
+    def _fusion_event(self, step: int | Notice) -> Event:
+        if isinstance(step, Notice):
+            self._notices.append(step)
+            return step
+        return Progress(stage="fuse", done=step, total=self._scan.geometry.shape[0], fraction=1 - FUSE_SHARE)
 
     def _noted(self, *notices: Notice) -> tuple[Notice, ...]:
         self._notices.extend(notices)

@@ -63,5 +63,5 @@ def _counted(stage: Stage, device: str) -> float:
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
             layer.register_forward_hook(count)
     with torch.no_grad():
-        network(torch.zeros(1, 1, *stage.window_for(stage.window), device=device))
+        network(torch.zeros(1, stage.channels, *stage.window_for(stage.window), device=device))
     return sum(counts)

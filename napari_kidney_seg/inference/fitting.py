@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.core.intensity import ScanStep
 from napari_kidney_seg.core.method import IntensityStep, Stage
 from napari_kidney_seg.core.volume import Volume
-from napari_kidney_seg.inference.prepare import normalized, slabs
+from napari_kidney_seg.imaging.steps import slabs
+from napari_kidney_seg.inference.prepare import SLAB, normalized
 
 
 def is_fitted(stage: Stage) -> bool:
@@ -22,13 +24,7 @@ def is_fitted(stage: Stage) -> bool:
 
 def fit(stage: Stage, volume: Volume) -> Stage:
     """Return `stage` with the steps that look at the whole scan fitted to the canonical `volume`."""
-    steps = fit_in_slabs(stage, volume)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            result: Stage = finished.value
-            return result
+    return result_of(fit_in_slabs(stage, volume))
 
 
 def fit_in_slabs(stage: Stage, volume: Volume) -> Generator[int, None, Stage]:
@@ -46,7 +42,7 @@ def fit_in_slabs(stage: Stage, volume: Volume) -> Generator[int, None, Stage]:
 def _measured(step: ScanStep, before: Stage, volume: Volume) -> Generator[int, None, NDArray[np.float64]]:
     """Return the figures of the whole scan, as it is when the steps of `before` are done."""
     parts = []
-    for slab in slabs(Box.whole(volume.geometry.shape)):
+    for slab in slabs(Box.whole(volume.geometry.shape), SLAB):
         parts.append(step.measure(normalized(volume, before, slab)))
         yield slab.stop[0]
     total: NDArray[np.float64] = np.sum(parts, axis=0)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape
-from napari_kidney_seg.core.method import RegionRule, StageOutput, WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import RegionRule, StageOutput
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import KidneySegError, check_choice
 
 MIRRORS = ("as-trained", "none")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -39,16 +39,9 @@ class RunOptions:
     members: int | None = None
 
     def __post_init__(self) -> None:
-        _check_choice("mirrors", self.mirrors, MIRRORS)
-        _check_choice("precision", self.precision, PRECISIONS)
+        check_choice("mirrors", self.mirrors, MIRRORS)
+        check_choice("precision", self.precision, PRECISIONS)
         for name in ("window_batch", "threads", "members"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise KidneySegError(f"Found {name}={value!r}; needed a number of at least 1, or None. Change it.")
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise KidneySegError(
-            f"Found {name}={value!r}; needed one of {', '.join(map(repr, choices))}. Choose one of these."
-        )

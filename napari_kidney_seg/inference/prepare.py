@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_kidney_seg.core.geometry import AxisMap, Box, Shape, Spacing
+from napari_kidney_seg.core.events import result_of
+from napari_kidney_seg.core.geometry import Box, Shape, Spacing
 from napari_kidney_seg.core.intensity import NeighborhoodStep
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.core.volume import Volume
-from napari_kidney_seg.imaging.cropping import crop_pad, padded_to
-from napari_kidney_seg.imaging.resampling import resize
+from napari_kidney_seg.imaging.cropping import Crop, padded_to
+from napari_kidney_seg.imaging.orientation import Reorient
+from napari_kidney_seg.imaging.region_steps import region_steps
+from napari_kidney_seg.imaging.steps import Source, SpatialStack, SpatialStep, slabs, whole
 
 AIR = -1024.0  # HU
 SLAB = 32  # slices normalized and resized at once: keeps the float32 copy of a long scan out of memory
@@ -29,12 +33,12 @@ class PreparedRegion:
     ----------
     box : Box
         The region on the scan's grid.
-    array : float32, shape (z, y, x)
-        Normalized, on the working grid, padded to at least `window`.
+    array : float32, shape (I, z, y, x)
+        Normalized CT and then the guides, on the working grid, padded to at least `window`.
     window : (z, y, x) voxels
         What the network sees at once.
-    inner : Box
-        The region itself within `array`.
+    padding : Crop
+        The last step to `array`; its inverse cuts the region out of what the network answers.
     spacing : (sz, sy, sx), mm
         Of the working grid.
     """
@@ -42,76 +46,83 @@ class PreparedRegion:
     box: Box
     array: NDArray[np.float32] = field(repr=False)
     window: Shape
-    inner: Box
+    padding: Crop
     spacing: Spacing
 
-
-def canonical(volume: Volume) -> tuple[Volume, AxisMap]:
-    """Return `volume` in the canonical orientation, and the map that brings masks back to its own."""
-    axis_map = volume.geometry.axis_map_to()
-    scan = Volume(array=axis_map.apply(volume.array), geometry=volume.geometry.mapped(axis_map), name=volume.name)
-    return scan, axis_map.inverse()
+    @property
+    def inner(self) -> Box:
+        """The region itself within `array`."""
+        return self.padding.inverse().box
 
 
-def prepare(volume: Volume, stage: Stage, box: Box) -> PreparedRegion:
+def canonical(volume: Volume) -> tuple[Volume, Reorient]:
+    """Return `volume` in the canonical orientation, and the step that brings masks back to its own."""
+    turn = Reorient.to_codes(volume.geometry)
+    scan = Volume(array=whole(turn, volume.array), geometry=turn.geometry(volume.geometry), name=volume.name)
+    return scan, turn.inverse()
+
+
+def prepare(volume: Volume, stage: Stage, box: Box, guides: tuple[Source, ...] = ()) -> PreparedRegion:
     """Return the region `box` of a canonical `volume` as the network of `stage` sees it.
 
     Intensity steps run on the scan's own grid, before resizing; padding comes last, with the value that air becomes, so
     that neither invents tissue. A box may reach outside the scan.
+
+    Parameters
+    ----------
+    volume : Volume
+    stage : Stage
+    box : Box
+    guides : one source for each guide of the stage
+        Probabilities (z, y, x) on the scan's grid.
     """
-    steps = prepare_in_slabs(volume, stage, box)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            region: PreparedRegion = finished.value
-            return region
+    return result_of(prepare_in_slabs(volume, stage, box, guides))
 
 
-def prepare_in_slabs(volume: Volume, stage: Stage, box: Box) -> Generator[int, None, PreparedRegion]:
+def prepare_in_slabs(
+    volume: Volume, stage: Stage, box: Box, guides: tuple[Source, ...] = ()
+) -> Generator[int, None, PreparedRegion]:
     """Do what `prepare` does; yield the slices done after each slab, so that a run can be cancelled in between."""
-    region = volume.geometry.cropped(box)
-    working = stage.grid.shape_for(region)
-    resized = yield from _resized(volume, stage, box, working)
-    window = stage.window_for(working)
-    padded = padded_to(working, window)
-    start = tuple(-first for first in padded.start)
-    stop = tuple(first + n for first, n in zip(start, working, strict=True))
+    working = stage.grid.shape_for(volume.geometry.cropped(box))
+    window, shape = stage.window_for(working), volume.geometry.shape
+    steps = region_steps(shape, box, working, stage.pad_value)
+    padding = Crop(before=working, box=padded_to(working, window), fill=stage.pad_value)
+    channels = [(yield from _brought(SpatialStack((*steps.steps, padding)), partial(normalized, volume, stage)))]
+    for guide in guides:
+        there = SpatialStack((*region_steps(shape, box, working).steps, replace(padding, fill=0.0)))
+        channels.append((yield from _brought(there, guide)))
     return PreparedRegion(
         box=box,
-        array=np.ascontiguousarray(crop_pad(resized, padded, stage.pad_value)),
+        array=np.stack(channels) if guides else channels[0][None],
         window=window,
-        inner=Box(start=start, stop=stop),  # type: ignore[arg-type]
-        spacing=region.resized(working).spacing,
+        padding=padding,
+        spacing=steps.geometry(volume.geometry).spacing,
     )
 
 
-def _resized(volume: Volume, stage: Stage, box: Box, working: Shape) -> Generator[int, None, NDArray[np.float32]]:
-    """Return the normalized region on the working grid: resized in-plane slab by slab, and then along z."""
-    in_plane = np.empty((box.shape[0], *working[1:]), np.float32)
-    for slab in slabs(box):
-        slices = slab.seen_from(box.start).slices[0]
-        in_plane[slices] = resize(normalized(volume, stage, slab), (slab.shape[0], *working[1:]))
-        yield slices.stop
-    return resize(in_plane, working)
+def _brought(stack: SpatialStack, source: Source) -> Generator[int, None, NDArray[np.float32]]:
+    """Return the whole array after crop, resize in-plane, resize along z and padding, shape (z, y, x)."""
+    crop, in_plane, *others = stack.steps
+    slices = yield from _in_slabs(SpatialStack((crop, in_plane)), source)
+    return np.ascontiguousarray(whole(SpatialStack(tuple(others)), slices))
 
 
-def slabs(box: Box) -> Iterator[Box]:
-    """Yield the parts of `box`, a few slices each, from its first slice on."""
-    for first in range(box.start[0], box.stop[0], SLAB):
-        last = min(first + SLAB, box.stop[0])
-        yield Box(start=(first, *box.start[1:]), stop=(last, *box.stop[1:]))
+def _in_slabs(step: SpatialStep, source: Source) -> Generator[int, None, NDArray[np.float32]]:
+    """Return the whole array after a step that keeps slices apart, made a few slices at a time; yield those done."""
+    result = np.empty(step.after, np.float32)
+    for slab in slabs(Box.whole(step.after), SLAB):
+        result[slab.slices] = step.part(source, slab)
+        yield slab.stop[0]
+    return result
 
 
 def normalized(volume: Volume, stage: Stage, box: Box) -> NDArray[np.float32]:
-    """Return the voxels of `box` after the intensity steps, on the scan's grid, padded where the scan ends.
+    """Return the voxels of `box`, which lies in the scan, after the intensity steps, on the scan's grid.
 
     The steps see as much around the box as they look at, so that a crop is what the same crop of the whole scan is.
     """
-    inside = box.clipped(Box.whole(volume.geometry.shape))
-    seen = inside.grown(_reach(stage, volume.spacing), volume.geometry.shape)
-    result = stage.normalize(finite(volume.array[seen.slices]), volume.spacing)[inside.seen_from(seen.start).slices]
-    return crop_pad(result, box.seen_from(inside.start), stage.pad_value)
+    seen = box.grown(_reach(stage, volume.spacing), volume.geometry.shape)
+    return stage.normalize(finite(volume.array[seen.slices]), volume.spacing)[box.seen_from(seen.start).slices]
 
 
 def _reach(stage: Stage, spacing: Spacing) -> tuple[int, int, int]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape, Spacing
-from napari_kidney_seg.core.method import RegionOutput, StageOutput, WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.imaging.components import components
 
 BACKGROUND = "background"

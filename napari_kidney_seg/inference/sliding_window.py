@@ -8,8 +8,6 @@ step by step, when memory runs out. Importing MONAI for it would also cost five 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -19,6 +17,7 @@ from torch import Tensor
 from napari_kidney_seg.core.errors import InsufficientMemoryError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Shape
+from napari_kidney_seg.inference.windows import Span, WindowPlan, window_spans
 
 SIGMA_SCALE = 0.125  # standard deviation of gaussian weights, in window lengths; as in MONAI
 SMALLEST_WEIGHT = 1e-3
@@ -30,36 +29,7 @@ _OUT_OF_MEMORY_WORDS = (
     "could not allocate",
 )
 
-Span = tuple[slice, slice, slice]
 Predict = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WindowPlan:
-    """How windows are laid over an array and put together.
-
-    Attributes
-    ----------
-    window : (z, y, x) voxels
-    overlap : (z, y, x) share of a window that the next one repeats, 0..1
-    blending : ``"constant"`` or ``"gaussian"`` weights
-    batch : int
-        Windows predicted at once.
-    device : str
-        Where the predictions are added up.
-    """
-
-    window: Shape
-    overlap: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    blending: str = "gaussian"
-    batch: int = 1
-    device: str = "cpu"
-
-
-def window_spans(shape: Shape, plan: WindowPlan) -> list[Span]:
-    """Return the windows over an array of `shape`, which is at least a window long on each axis."""
-    starts = [_starts(n, w, o) for n, w, o in zip(shape, plan.window, plan.overlap, strict=True)]
-    return [_span(corner, plan.window) for corner in product(*starts)]
 
 
 def window_weights(shape: Shape, plan: WindowPlan) -> Tensor:
@@ -82,8 +52,8 @@ def stitch(
 
     Parameters
     ----------
-    image : shape (Z, Y, X), at least a window long on each axis
-    predict : windows (B, 1, z, y, x) -> probabilities (B, C, z, y, x)
+    image : shape (I, Z, Y, X), at least a window long on each spatial axis
+    predict : windows (B, I, z, y, x) -> probabilities (B, C, z, y, x)
     plan : WindowPlan
 
     Yields
@@ -100,9 +70,9 @@ def stitch(
     InsufficientMemoryError
         When one window at a time, stitched in main memory, is still too much.
     """
-    spans = window_spans(image.shape, plan)
-    source = torch.from_numpy(image)
-    canvas, batch, done = _Canvas(image.shape, plan), plan.batch, 0
+    source, shape = torch.from_numpy(image), image.shape[1:]
+    spans = window_spans(shape, plan)
+    canvas, batch, done = _Canvas(shape, plan), plan.batch, 0
     while done < len(spans):
         chunk = spans[done : done + batch]
         failure = _try_chunk(source, chunk, predict, canvas)
@@ -162,7 +132,7 @@ class _Canvas:
 def _try_chunk(source: Tensor, spans: list[Span], predict: Predict, canvas: _Canvas) -> Exception | None:
     """Predict and add the windows of `spans`; return the error when memory ran out."""
     try:
-        canvas.add(spans, predict(torch.stack([source[span][None] for span in spans])))
+        canvas.add(spans, predict(torch.stack([source[(slice(None), *span)] for span in spans])))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -186,16 +156,6 @@ def _with_less_memory(error: Exception, batch: int, canvas: _Canvas) -> tuple[in
         f"Memory ran out with a single window ({error}). Close other programs, choose the preset 'compact' or the "
         "device 'cpu', or run on a machine with more memory."
     ) from error
-
-
-def _starts(length: int, window: int, overlap: float) -> list[int]:
-    step = window if window == length else max(1, int(window * (1 - overlap)))
-    count = 1 + max(0, -(-(length - window) // step))
-    return [min(index * step, length - window) for index in range(count)]
-
-
-def _span(corner: tuple[int, ...], window: Shape) -> Span:
-    return tuple(slice(a, a + n) for a, n in zip(corner, window, strict=True))  # type: ignore[return-value]
 
 
 def _bell(length: int) -> Tensor:

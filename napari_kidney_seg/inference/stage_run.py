@@ -18,6 +18,8 @@ from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Box, Shape, Spacing
 from napari_kidney_seg.core.method import IntensityStep, RegionOutput, Stage, StageOutput
 from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.imaging.steps import Source, whole
+from napari_kidney_seg.inference.background import in_background
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec
 from napari_kidney_seg.inference.fitting import fit_in_slabs
@@ -25,7 +27,8 @@ from napari_kidney_seg.inference.mirroring import mirrored
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.prepare import PreparedRegion, prepare_in_slabs
 from napari_kidney_seg.inference.regions import BACKGROUND, foreground
-from napari_kidney_seg.inference.sliding_window import Predict, WindowPlan, stitch, window_spans
+from napari_kidney_seg.inference.sliding_window import Predict, stitch
+from napari_kidney_seg.inference.windows import WindowPlan, window_spans
 
 ACCELERATOR_BATCH = 4  # windows at once where nobody chose
 Step = TypeVar("Step")
@@ -88,10 +91,29 @@ class Machine:
         return self.options.window_batch or (1 if self.device == "cpu" else ACCELERATOR_BATCH)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StageInput:
+    """What a stage works on.
+
+    Attributes
+    ----------
+    scan : Volume
+        Canonical.
+    boxes : tuple of Box
+        The regions on the scan's grid.
+    guides : one source for each guide of the stage
+        Probabilities (z, y, x) on the scan's grid.
+    """
+
+    scan: Volume
+    boxes: tuple[Box, ...]
+    guides: tuple[Source, ...] = ()
+
+
 def run_stage(
-    scan: Volume, stage: Stage, boxes: tuple[Box, ...], networks: list[NetworkSpec], machine: Machine
+    stage: Stage, given: StageInput, networks: list[NetworkSpec], machine: Machine
 ) -> Generator[StageStep, None, StageOutput]:
-    """Predict the regions `boxes` of a canonical `scan`; yield after each step, return the output of the stage.
+    """Predict the regions of a scan; yield after each step, return the output of the stage.
 
     Probabilities are averaged over windows, mirrored predictions and the models in `networks`.
 
@@ -100,12 +122,12 @@ def run_stage(
     InsufficientMemoryError
         When not even one window fits.
     """
-    regions = yield from _prepared(scan, stage, boxes, machine)
+    regions = yield from _prepared(stage, given, machine)
     counter = _Counter(stage, regions, len(networks))
     yield counter.after(0)
     sums: list[NDArray[np.float32]] = []
     for network in networks if regions else []:
-        engine, notice = _load(network, [region.window for region in regions], machine)
+        engine, notice = yield from _load(network, [region.window for region in regions], machine, counter)
         if notice is not None:
             yield notice
         found = yield from _predict_regions(engine, stage, regions, machine, counter)
@@ -116,14 +138,14 @@ def run_stage(
 
 
 def _prepared(
-    scan: Volume, stage: Stage, boxes: tuple[Box, ...], machine: Machine
+    stage: Stage, given: StageInput, machine: Machine
 ) -> Generator[SlicesPrepared, None, list[PreparedRegion]]:
     regions = []
     with machine.clock.timing("prepare"):
-        fitted = (yield from _fitted(scan, stage, machine)) if boxes else stage
-        for box in boxes:
+        fitted = (yield from _fitted(given.scan, stage, machine)) if given.boxes else stage
+        for box in given.boxes:
             event = partial(SlicesPrepared, total=box.shape[0])
-            region = yield from translated(prepare_in_slabs(scan, fitted, box), event)
+            region = yield from translated(prepare_in_slabs(given.scan, fitted, box, given.guides), event)
             regions.append(region)
     return regions
 
@@ -142,7 +164,7 @@ class _Counter:
 
     def __init__(self, stage: Stage, regions: list[PreparedRegion], models: int) -> None:
         plans = [WindowPlan(window=region.window, overlap=stage.overlap) for region in regions]
-        shapes: list[Shape] = [region.array.shape for region in regions]
+        shapes: list[Shape] = [region.array.shape[1:] for region in regions]
         self._total = models * sum(len(window_spans(shape, plan)) for shape, plan in zip(shapes, plans, strict=True))
         self._done = 0
 
@@ -154,13 +176,25 @@ class _Counter:
         return WindowsDone(done=self._done, total=self._total)
 
 
-def _load(network: NetworkSpec, windows: list[Shape], machine: Machine) -> tuple[Engine, Notice | None]:
+def _load(
+    network: NetworkSpec, windows: list[Shape], machine: Machine, counter: _Counter
+) -> Generator[WindowsDone | Notice, None, tuple[Engine, Notice | None]]:
+    """Return the engine for a network and its windows; yield while it is made, which can take many seconds."""
     value_bytes = 2 if machine.device.startswith("cuda") and machine.options.precision != "float32" else 4
-    needed = max(network_memory(network.state, window, value_bytes) for window in windows)
+    sizes = partial(network_memory, network.state, channels=network.stage.channels, value_bytes=value_bytes)
+    needed = max(sizes(window) for window in windows)
     check_memory(needed, machine.device, f"stage {network.stage.name!r}")
     with machine.clock.timing("load"):
-        engine, notice = build_engine(replace(network, size=windows[0]), machine.options, machine.device)
+        work = partial(_ready_engine, network, windows, machine)
+        engine, notice = yield from in_background(work, counter.after(0))
     machine.engines.add(engine.name)
+    return engine, notice
+
+
+def _ready_engine(network: NetworkSpec, windows: list[Shape], machine: Machine) -> tuple[Engine, Notice | None]:
+    engine, notice = build_engine(replace(network, size=windows[0]), machine.options, machine.device)
+    for window in windows:
+        engine.make_ready(window)
     return engine, notice
 
 
@@ -206,7 +240,7 @@ def _predictor(engine: Engine, stage: Stage, options: RunOptions) -> Predict:
 
 
 def _region_output(stage: Stage, region: PreparedRegion, probabilities: NDArray[np.float32]) -> RegionOutput:
-    inner = np.ascontiguousarray(probabilities[(..., *region.inner.slices)]).astype(np.float16)
+    inner = whole(region.padding.inverse(), probabilities).astype(np.float16)
     return _cleaned(RegionOutput(box=region.box, probabilities=inner), stage, region.spacing)
 
 

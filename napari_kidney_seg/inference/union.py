@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.labels import KITS, LabelSchema
 from napari_kidney_seg.core.method import StageOutput
 from napari_kidney_seg.imaging.components import KeepLargest
-from napari_kidney_seg.inference.fusion import Restored
-from napari_kidney_seg.inference.regions import BACKGROUND
+from napari_kidney_seg.inference.background import in_background
+from napari_kidney_seg.inference.fusion import Labeling, Restored, class_ids, mask_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,37 +45,29 @@ class UnionFusion:
     restrict_to_kidney: bool = False
     schema: LabelSchema = KITS
 
-    def __call__(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> NDArray[np.uint8]:
-        """Return the labels, uint8 (Z, Y, X), on the scan's grid `geometry`."""
+    def __call__(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> Labeling:
+        """Return the labels, uint8 (Z, Y, X), on the scan's grid `geometry`; yield as `inference.fusion` does."""
         kidney = outputs["kidney"]
-        is_kidney = _organ(kidney, geometry)
-        labels = self._united(is_kidney, kidney, outputs["masses"], geometry)
-        is_kept = self.keep(labels > 0, geometry.spacing)
+        is_kidney = yield from mask_of(kidney, geometry)
+        labels = yield from self._united(is_kidney, kidney, outputs["masses"], geometry)
+        is_kept = yield from in_background(partial(self.keep, labels > 0, geometry.spacing), geometry.shape[0])
         if kidney.given:
             is_kept |= is_kidney
         return np.where(is_kept, labels, 0).astype(np.uint8)
 
     def _united(
         self, is_kidney: NDArray[np.bool_], kidney: StageOutput, masses: StageOutput, geometry: Geometry
-    ) -> NDArray[np.uint8]:
+    ) -> Labeling:
         organ = self.schema[self.schema.organ]
-        ids = np.array([0 if name == BACKGROUND else self.schema[name].id for name in masses.classes], np.uint8)
+        ids = np.array(class_ids(masses.classes, self.schema), np.uint8)
         decides_kidney = organ.id in ids and not kidney.given
         labels = is_kidney.astype(np.uint8) * np.uint8(organ.id)
-        restored = Restored(masses, tuple(range(len(ids))))
-        for slab in restored.slabs(geometry):
+        restored = Restored(masses, geometry, tuple(range(len(ids))))
+        for slab in restored.slabs():
             found = ids[restored.within(slab).argmax(axis=0)]
             if self.restrict_to_kidney:
                 found[~is_kidney[slab.slices]] = 0
             below = 0 if decides_kidney else labels[slab.slices]
             labels[slab.slices] = np.where(found > 0, found, below)
+            yield slab.stop[0]
         return labels
-
-
-def _organ(output: StageOutput, geometry: Geometry) -> NDArray[np.bool_]:
-    """Return where a stage (background, organ) says organ, on the scan's grid."""
-    restored = Restored(output, (1,))
-    result = np.zeros(geometry.shape, bool)
-    for slab in restored.slabs(geometry):
-        result[slab.slices] = restored.within(slab)[0] > 0.5
-    return result

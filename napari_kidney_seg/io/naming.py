@@ -18,6 +18,8 @@ FORMAT_OF_SUFFIX = {
 }
 # Formats of one file each: a header and its voxels cannot be replaced together in one step.
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+# Masks in a case folder of KiTS23 and KiTS19, then of KiTS21 (the majority vote is the reference).
+KITS_MASKS = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")
 _DICOM_PREAMBLE = 128  # bytes before the word DICM
 
 
@@ -58,6 +60,11 @@ def mask_path_for(scan_path: str | Path, folder: str | Path | None = None) -> Pa
     scan = scan if scan.name not in ("", "..") else scan.resolve()
     parent = scan.parent if folder is None else Path(folder)
     return parent / f"{scan_name(scan)}_seg.nii.gz"
+
+
+def kits_mask(case_folder: Path) -> Path | None:
+    """Return the reference mask in the folder of a KiTS case, or None when there is none."""
+    return next((case_folder / name for name in KITS_MASKS if (case_folder / name).is_file()), None)
 
 
 def _is_dicom_file(path: Path) -> bool:

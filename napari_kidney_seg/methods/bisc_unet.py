@@ -24,16 +24,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_kidney_seg.core.geometry import Geometry, Shape, Spacing
+from napari_kidney_seg.core.grid import WorkingGrid
 from napari_kidney_seg.core.labels import KITS
-from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput, WorkingGrid
+from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput
 from napari_kidney_seg.core.recipe import Recipe
 from napari_kidney_seg.imaging.components import KeepLargest
 from napari_kidney_seg.imaging.intensity import Window
-from napari_kidney_seg.inference.fusion import argmax_labels
+from napari_kidney_seg.inference.fusion import Labeling, argmax_labels
 from napari_kidney_seg.inference.regions import SizedAroundEachComponent, WholeScan
 from napari_kidney_seg.training.augmentation import Flip
 from napari_kidney_seg.training.roi_sampling import RandomSlab, RegionCrop
@@ -140,7 +138,7 @@ FINE = replace(
 # -- fusion ------------------------------------------------------------------------------------------------------------
 
 
-def fuse(outputs: Mapping[str, StageOutput], geometry: Geometry) -> NDArray[np.uint8]:
+def fuse(outputs: Mapping[str, StageOutput], geometry: Geometry) -> Labeling:
     """Return KiTS labels: the fine network's most probable class in the regions, background outside them."""
     return argmax_labels(outputs["fine"], geometry, IDS)
 

@@ -26,15 +26,13 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_kidney_seg.core.geometry import Geometry, Shape
+from napari_kidney_seg.core.grid import WorkingGrid
 from napari_kidney_seg.core.labels import KITS
-from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput, WorkingGrid
+from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput
 from napari_kidney_seg.core.recipe import Recipe
 from napari_kidney_seg.imaging.intensity import Window
-from napari_kidney_seg.inference.fusion import nested_thresholds
+from napari_kidney_seg.inference.fusion import Labeling, nested_thresholds
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.regions import WholeScan
 from napari_kidney_seg.training.augmentation import Flip, ScaleShift
@@ -117,7 +115,7 @@ KIDNEY = Stage(
 # -- fusion ------------------------------------------------------------------------------------------------------------
 
 
-def fuse(outputs: Mapping[str, StageOutput], geometry: Geometry) -> NDArray[np.uint8]:
+def fuse(outputs: Mapping[str, StageOutput], geometry: Geometry) -> Labeling:
     """Return KiTS labels: kidney where its probability exceeds one half, tumor likewise, also outside the kidney."""
     return nested_thresholds(outputs["kidney"], geometry, IDS)
 

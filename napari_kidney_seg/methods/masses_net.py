@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.geometry import Shape, Spacing
-from napari_kidney_seg.core.method import IntensityStep, Method, Paper, Stage, WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import IntensityStep, Method, Paper, Stage
 from napari_kidney_seg.core.recipe import Recipe
 from napari_kidney_seg.imaging.components import KeepLargest
 from napari_kidney_seg.imaging.intensity import GaussianSmooth, Window
@@ -128,7 +129,7 @@ def masses_network(**sizes: Any) -> torch.nn.Module:
 
 def kidney_loss() -> Callable[..., torch.Tensor]:
     """Return Dice averaged over kidney and background (equation 1, corrected)."""
-    from napari_kidney_seg.training.losses.per_class_dice import per_class_dice
+    from napari_kidney_seg.training.losses.dice import per_class_dice
 
     return per_class_dice
 

@@ -28,15 +28,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import Geometry, Shape
+from napari_kidney_seg.core.grid import FittedGrid, WorkingGrid
 from napari_kidney_seg.core.labels import KITS
-from napari_kidney_seg.core.method import FittedGrid, Method, Paper, Stage, StageOutput, WorkingGrid
+from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput
 from napari_kidney_seg.core.recipe import Recipe
 from napari_kidney_seg.imaging.intensity import Window
 from napari_kidney_seg.inference.detected_regions import AroundDetectedKidneys
-from napari_kidney_seg.inference.fusion import restore_probability
+from napari_kidney_seg.inference.fusion import Labeling, mask_of
 from napari_kidney_seg.inference.region_fusion import one_organ_per_region
 from napari_kidney_seg.inference.regions import WholeScan
 from napari_kidney_seg.training.augmentation import Flip
@@ -85,7 +85,7 @@ def detection_loss(network: torch.nn.Module, images: torch.Tensor, targets: torc
 
 def dice_loss() -> Callable[..., torch.Tensor]:
     """Return Dice averaged over the classes of each sample."""
-    from napari_kidney_seg.training.losses.present_dice import present_dice
+    from napari_kidney_seg.training.losses.dice import present_dice
 
     return present_dice
 
@@ -161,13 +161,13 @@ SEGMENTATION = Stage(
 # -- fusion ------------------------------------------------------------------------------------------------------------
 
 
-def fuse(outputs: Mapping[str, StageOutput], geometry: Geometry) -> NDArray[np.uint8]:
+def fuse(outputs: Mapping[str, StageOutput], geometry: Geometry) -> Labeling:
     """Return KiTS labels: the largest component of each box; kidneys that a person drew stay as they were drawn."""
-    labels = one_organ_per_region(outputs["segmentation"], geometry, IDS)
+    labels = yield from one_organ_per_region(outputs["segmentation"], geometry, IDS)
     organ = outputs.get("kidney")
     if organ is None or not organ.given:
         return labels
-    is_drawn = restore_probability(organ, geometry, (1,)) > 0.5
+    is_drawn = yield from mask_of(organ, geometry)
     return np.where(is_drawn, np.maximum(labels, KITS["kidney"].id), 0).astype(np.uint8)
 
 

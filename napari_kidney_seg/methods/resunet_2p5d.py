@@ -13,6 +13,9 @@ kidney  box around the kidneys      48 x 224 x 384      background, kidney
 lesion  the same box                48 x 224 x 384      kidney, cyst, tumor
 ======  ==========================  ==================  ==========================
 
+What the paper leaves open are the fields of `Choices`; ``resunet_2p5d(Choices(lesion_classes=4))`` is the method whose
+lesion stage knows a background.
+
 References
 ----------
 .. [1] Chen and Zhang, "An Ensemble of 2.5D ResUnet Based Models for Segmentation of Kidney and Masses", KiTS23.
@@ -21,21 +24,22 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_kidney_seg.core.geometry import Geometry, Shape
-from napari_kidney_seg.core.labels import KITS
-from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput, WorkingGrid
+from napari_kidney_seg.core.errors import KidneySegError, check_choice
+from napari_kidney_seg.core.geometry import Shape
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import Cleaning, Guide, Method, Paper, Stage
 from napari_kidney_seg.core.recipe import IGNORE, Recipe
-from napari_kidney_seg.imaging.components import KeepLargerThan, KeepLargerThanMl, KeepLargest, voxel_ml
+from napari_kidney_seg.imaging.components import KeepLargerByGrid, KeepLargerThan, KeepLargerThanMl, KeepLargest
 from napari_kidney_seg.imaging.intensity import Window
-from napari_kidney_seg.inference.fusion import masked_argmax
+from napari_kidney_seg.inference.masked_fusion import MaskedFusion
 from napari_kidney_seg.inference.regions import AroundForeground, WholeScan
 from napari_kidney_seg.training.augmentation import BrightnessContrastGamma, Elastic, Flip
+from napari_kidney_seg.training.class_lookup import ClassOfLabel
 from napari_kidney_seg.training.sampling import RandomBox, RegionSlab
 
 if TYPE_CHECKING:
@@ -52,10 +56,59 @@ KITS_COMPONENT_ML = (1.8, 54.0)  # what 10 000 voxels are across the spacings of
 MAX_PIXEL_MM = 1.2  # after resizing to the paper's 224 x 384; beyond it each kidney gets a box of its own; our choice
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
 LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
-LESION_CLASSES = ("kidney", "cyst", "tumor")
-LESION_WEIGHTS = (1.0, 2.0, 2.0)  # our choice
-
+KIDNEY_TARGET = ClassOfLabel((0, 1, 1, 1))  # class by label id: the kidney with the masses in it
 ISOTROPIC, IN_PLANE = (3, 3, 3), (1, 3, 3)
+
+# Of the lesion stage, by their number: names, class by label id, weights (our choice). Without a background class the
+# stage is never asked outside the kidneys.
+LESION_CLASSES = MappingProxyType(
+    {
+        3: (("kidney", "cyst", "tumor"), ClassOfLabel((IGNORE, 0, 2, 1)), (1.0, 2.0, 2.0)),
+        4: (("background", "kidney", "cyst", "tumor"), ClassOfLabel((0, 1, 3, 2)), (1.0, 1.0, 2.0, 2.0)),
+    }
+)
+LESION_INPUTS = MappingProxyType({"image": (), "image+kidney_prob": (Guide(source="kidney", target=KIDNEY_TARGET),)})
+COMPONENT_RULES: Mapping[str, Cleaning] = MappingProxyType(
+    {
+        "by grid": KeepLargerByGrid(voxels=MIN_COMPONENT_VOXELS, ml=MIN_COMPONENT_ML, usual_ml=KITS_COMPONENT_ML),
+        "voxels": KeepLargerThan(voxels=MIN_COMPONENT_VOXELS),
+        "ml": KeepLargerThanMl(ml=MIN_COMPONENT_ML),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What the paper leaves open, with our default.
+
+    Attributes
+    ----------
+    lesion_input : ``"image"`` or ``"image+kidney_prob"``
+        What the lesion network sees: the CT, or beside it the probability of the kidney stage.
+    lesion_classes : 3 or 4
+        Kidney, cyst and tumor, learned inside the kidneys alone; or these after a background, learned everywhere. The
+        kidney stage draws the outline either way.
+    ohem_topk : float, 0..1
+        Share of a window's voxels, the hardest, that count in the cross-entropy: 1 for all, 0.3 to mine them.
+    mixup_alpha : float
+        Of Beta(alpha, alpha); 0 switches mixup off.
+    min_component : ``"by grid"``, ``"voxels"`` or ``"ml"``
+        Foreground components of at most 10 000 voxels (the paper's rule) or 22 ml go; by grid takes the voxels where
+        they are as large as in KiTS23, else the milliliters.
+    """
+
+    lesion_input: str = "image"
+    lesion_classes: int = 3
+    ohem_topk: float = 1.0
+    mixup_alpha: float = 0.2
+    min_component: str = "by grid"
+
+    def __post_init__(self) -> None:
+        check_choice("lesion_input", self.lesion_input, LESION_INPUTS)
+        check_choice("lesion_classes", self.lesion_classes, LESION_CLASSES)
+        check_choice("min_component", self.min_component, COMPONENT_RULES)
+        if not 0 < self.ohem_topk <= 1:
+            raise KidneySegError(f"Found ohem_topk={self.ohem_topk!r}; needed a share above 0, at most 1. Change it.")
 
 
 # -- networks ----------------------------------------------------------------------------------------------------------
@@ -68,55 +121,33 @@ def residual_unet(**sizes: Any) -> torch.nn.Module:
     return ResidualUNet(**sizes)
 
 
-def _coarse_sizes(widths: tuple[int, ...]) -> dict[str, Any]:
-    """Return the sizes of the 3D network: every level down-samples every axis."""
-    return {
-        "classes": 2,
-        "widths": widths,
-        "kernels": (ISOTROPIC,) * len(widths),
-        "strides": ((2, 2, 2),) * (len(widths) - 1),
-    }
+# Every level down-samples every axis.
+COARSE_SIZES = {
+    "classes": 2,
+    "widths": (16, 32, 64, 128, 256),
+    "kernels": (ISOTROPIC,) * 5,
+    "strides": ((2, 2, 2),) * 4,
+}
+# In-plane kernels at the two finest levels, no down-sampling along z.
+FINE_SIZES = {
+    "classes": 2,
+    "widths": (32, 64, 128, 256),
+    "kernels": (IN_PLANE, IN_PLANE, ISOTROPIC, ISOTROPIC),
+    "strides": ((1, 2, 2),) * 3,
+}
 
 
-def _fine_sizes(classes: int, widths: tuple[int, int, int, int]) -> dict[str, Any]:
-    """Return the sizes of a 2.5D network: in-plane kernels at the two finest levels, no down-sampling along z."""
-    return {
-        "classes": classes,
-        "widths": widths,
-        "kernels": (IN_PLANE, IN_PLANE, ISOTROPIC, ISOTROPIC),
-        "strides": ((1, 2, 2),) * 3,
-    }
+# -- losses ------------------------------------------------------------------------------------------------------------
 
 
-# -- targets and losses ------------------------------------------------------------------------------------------------
-
-
-def kidney_target(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return 1 where `labels` hold kidney or a mass in it, else 0."""
-    return (labels > 0).astype(np.uint8)
-
-
-def lesion_target(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return 0 kidney, 1 cyst, 2 tumor, and `IGNORE` outside the kidneys, where this stage is never asked."""
-    lookup = np.array([IGNORE, 0, 2, 1], np.uint8)
-    return lookup[labels]
-
-
-def kidney_loss() -> Callable[..., torch.Tensor]:
-    """Return Dice plus cross-entropy with equal weights."""
+def dice_cross_entropy(class_weights: tuple[float, ...], hardest_share: float) -> Callable[..., torch.Tensor]:
+    """Return Dice plus cross-entropy with equal weights, over the voxels that are asked for."""
     from napari_kidney_seg.training.losses.dice_cross_entropy import MaskedDiceCrossEntropy
 
-    return MaskedDiceCrossEntropy(class_weights=(1.0, 1.0))
+    return MaskedDiceCrossEntropy(class_weights=class_weights, hardest_share=hardest_share)
 
 
-def lesion_loss() -> Callable[..., torch.Tensor]:
-    """Return Dice plus cross-entropy inside the kidneys, cyst and tumor counting double."""
-    from napari_kidney_seg.training.losses.dice_cross_entropy import MaskedDiceCrossEntropy
-
-    return MaskedDiceCrossEntropy(class_weights=LESION_WEIGHTS)
-
-
-# -- recipes (tables 2 and 3, section 3.2) -----------------------------------------------------------------------------
+# -- recipes and stages (tables 2 and 3, section 3.2) ------------------------------------------------------------------
 
 DISTORTIONS = (
     Elastic(probability=0.5, sigma=(3, 5), magnitude=(100, 200)),
@@ -124,103 +155,85 @@ DISTORTIONS = (
     BrightnessContrastGamma(within=(2, 3)),
 )
 
-COARSE_RECIPE = Recipe(
-    sampler=RandomBox(),
-    target=kidney_target,
-    loss=kidney_loss,
-    augmentation=DISTORTIONS,
-    optimizer="adamw",
-    learning_rate=1e-4,
-    weight_decay=1e-4,
-    schedule="cosine",
-    batch=4,
-    epochs=300,
-    mixup_alpha=0.2,
-    hard_fraction=0.2,
-)
-KIDNEY_RECIPE = replace(
-    COARSE_RECIPE,
-    sampler=RegionSlab(margin_mm=MARGIN_MM, wide_share=WIDE_SHARE),
-    augmentation=(*DISTORTIONS, Flip(axes=(0,))),
-    epochs=600,
-)
-LESION_RECIPE = replace(
-    KIDNEY_RECIPE,
-    sampler=RegionSlab(margin_mm=MARGIN_MM, wide_share=WIDE_SHARE, lesion_share=LESION_SHARE),
-    target=lesion_target,
-    loss=lesion_loss,
-)
+
+def coarse_stage(choices: Choices) -> Stage:
+    """Return the stage that finds the kidneys."""
+    recipe = Recipe(
+        sampler=RandomBox(),
+        target=KIDNEY_TARGET,
+        loss=partial(dice_cross_entropy, (1.0, 1.0), choices.ohem_topk),
+        augmentation=DISTORTIONS,
+        optimizer="adamw",
+        learning_rate=1e-4,
+        weight_decay=1e-4,
+        schedule="cosine",
+        batch=4,
+        epochs=300,
+        mixup_alpha=choices.mixup_alpha,
+        hard_fraction=0.2,
+    )
+    return Stage(
+        name="coarse",
+        title="Coarse ResUNet: finds the kidneys",
+        classes=("background", "kidney"),
+        network=residual_unet,
+        network_args=COARSE_SIZES,
+        region=WholeScan(),
+        grid=WorkingGrid(shape=(128, 128, 128)),
+        intensity=INTENSITY,
+        window=(128, 128, 128),
+        cleaning=KeepLargest(count=2, min_ml=COARSE_MIN_ML),
+        recipe=recipe,
+    )
 
 
-# -- stages ------------------------------------------------------------------------------------------------------------
-
-COARSE = Stage(
-    name="coarse",
-    title="Coarse ResUNet: finds the kidneys",
-    classes=("background", "kidney"),
-    network=residual_unet,
-    network_args=_coarse_sizes((16, 32, 64, 128, 256)),
-    region=WholeScan(),
-    grid=WorkingGrid(shape=(128, 128, 128)),
-    intensity=INTENSITY,
-    window=(128, 128, 128),
-    cleaning=KeepLargest(count=2, min_ml=COARSE_MIN_ML),
-    recipe=COARSE_RECIPE,
-)
-
-KIDNEY = Stage(
-    name="kidney",
-    title="Kidney ResUNet: outlines the kidneys with their masses",
-    classes=("background", "kidney"),
-    network=residual_unet,
-    network_args=_fine_sizes(2, (32, 64, 128, 256)),
-    requires=("coarse",),
-    region=AroundForeground(
-        sources=("coarse",),
-        margin_mm=MARGIN_MM,
-        grid=WorkingGrid(shape=(None, 224, 384)),
-        max_spacing_mm=MAX_PIXEL_MM,
-    ),
-    grid=WorkingGrid(shape=(None, 224, 384)),
-    intensity=INTENSITY,
-    window=(48, 224, 384),
-    blending="gaussian",
-    mirrors=((0,),),
-    recipe=KIDNEY_RECIPE,
-)
-
-LESION = replace(
-    KIDNEY,
-    name="lesion",
-    title="Lesion ResUNet: tells cyst and tumor from kidney",
-    classes=LESION_CLASSES,
-    network_args=_fine_sizes(3, (32, 64, 128, 256)),
-    requires=("kidney",),
-    # The coarse box where there is one, as in the paper; around the kidneys alone when a person gave them.
-    region=replace(KIDNEY.region, sources=("coarse", "kidney")),  # type: ignore[type-var]
-    recipe=LESION_RECIPE,
-)
+def kidney_stage(choices: Choices) -> Stage:
+    """Return the stage that outlines the kidneys with their masses."""
+    coarse, grid = coarse_stage(choices), WorkingGrid(shape=(None, 224, 384))
+    recipe = replace(
+        coarse.recipe,
+        sampler=RegionSlab(margin_mm=MARGIN_MM, wide_share=WIDE_SHARE),
+        augmentation=(*DISTORTIONS, Flip(axes=(0,))),
+        epochs=600,
+    )
+    return replace(
+        coarse,
+        name="kidney",
+        title="Kidney ResUNet: outlines the kidneys with their masses",
+        network_args=FINE_SIZES,
+        requires=("coarse",),
+        region=AroundForeground(sources=("coarse",), margin_mm=MARGIN_MM, grid=grid, max_spacing_mm=MAX_PIXEL_MM),
+        grid=grid,
+        window=(48, 224, 384),
+        mirrors=((0,),),
+        cleaning=None,
+        recipe=recipe,
+    )
 
 
-# -- fusion ------------------------------------------------------------------------------------------------------------
-
-
-def fuse(outputs: Mapping[str, StageOutput], geometry: Geometry) -> NDArray[np.uint8]:
-    """Return KiTS labels: inside the kidneys the likeliest of kidney, cyst and tumor; small components removed.
-
-    The rule acts on the foreground as a whole: per class it would erase every tumor of 185 of 489 KiTS23 cases.
-    """
-    labels = masked_argmax(outputs["kidney"], outputs["lesion"], geometry, [KITS[name].id for name in LESION_CLASSES])
-    keep = component_rule(geometry)(labels > 0, geometry.spacing)
-    return np.where(keep, labels, 0).astype(np.uint8)
-
-
-def component_rule(geometry: Geometry) -> KeepLargerThan | KeepLargerThanMl:
-    """Return the paper's rule in voxels for grids like those of KiTS23, and its equal in ml for others."""
-    low, high = KITS_COMPONENT_ML
-    if low <= MIN_COMPONENT_VOXELS * voxel_ml(geometry.spacing) <= high:
-        return KeepLargerThan(voxels=MIN_COMPONENT_VOXELS)
-    return KeepLargerThanMl(ml=MIN_COMPONENT_ML)
+def lesion_stage(choices: Choices) -> Stage:
+    """Return the stage that tells cyst and tumor from kidney."""
+    kidney, (names, target, weights) = kidney_stage(choices), LESION_CLASSES[choices.lesion_classes]
+    guides = LESION_INPUTS[choices.lesion_input]
+    channels = {"channels": 1 + len(guides)} if guides else {}
+    recipe = replace(
+        kidney.recipe,
+        sampler=RegionSlab(margin_mm=MARGIN_MM, wide_share=WIDE_SHARE, lesion_share=LESION_SHARE),
+        target=target,
+        loss=partial(dice_cross_entropy, weights, choices.ohem_topk),
+    )
+    return replace(
+        kidney,
+        name="lesion",
+        title="Lesion ResUNet: tells cyst and tumor from kidney",
+        classes=names,
+        network_args={**FINE_SIZES, "classes": len(names), **channels},
+        requires=("kidney",),
+        guides=guides,
+        # The coarse box where there is one, as in the paper; around the kidneys alone when a person gave them.
+        region=replace(kidney.region, sources=("coarse", "kidney")),  # type: ignore[type-var]
+        recipe=recipe,
+    )
 
 
 # -- presets -----------------------------------------------------------------------------------------------------------
@@ -230,58 +243,58 @@ def _paper(method: Method) -> Method:
     return method
 
 
-def _resized(stage: Stage, network_args: dict[str, Any], grid: WorkingGrid, window: Shape) -> Stage:
+def _resized(stage: Stage, widths: tuple[int, ...], grid: WorkingGrid, window: Shape, learning_rate: float) -> Stage:
+    """Return the stage in other sizes. With a small share of the paper's steps the learning rate must be higher."""
     region = stage.region
     if isinstance(region, AroundForeground):
         region = replace(region, grid=grid, max_spacing_mm=2 * MAX_PIXEL_MM)
-    return replace(stage, network_args=network_args, grid=grid, window=window, region=region)
+    args = {**stage.network_args, "widths": widths}
+    recipe = replace(stage.recipe, batch=2, learning_rate=learning_rate)
+    return replace(stage, network_args=args, grid=grid, window=window, region=region, recipe=recipe)
 
 
 def _compact(method: Method) -> Method:
     """Return half the in-plane resolution, slices of 3 mm and narrower networks."""
     cube, slab = WorkingGrid(shape=(64, 80, 80)), WorkingGrid(shape=(None, 112, 192), spacing=(3.0, None, None))
-    coarse, kidney, lesion = method.stages
-    widths = (16, 32, 64, 96)
-    resized = (
-        _resized(coarse, _coarse_sizes((8, 16, 32, 64, 80)), cube, (64, 80, 80)),
-        _resized(kidney, _fine_sizes(2, widths), slab, (24, 112, 192)),
-        _resized(lesion, _fine_sizes(3, widths), slab, (24, 112, 192)),
-    )
-    # With a small share of the paper's steps the learning rate must be higher.
-    stages = tuple(replace(s, recipe=replace(s.recipe, batch=2, learning_rate=1.5e-3)) for s in resized)
-    return replace(method, stages=stages)
+    coarse, *fine = method.stages
+    first = _resized(coarse, (8, 16, 32, 64, 80), cube, (64, 80, 80), 1.5e-3)
+    others = (_resized(stage, (16, 32, 64, 96), slab, (24, 112, 192), 1.5e-3) for stage in fine)
+    return replace(method, stages=(first, *others))
 
 
 def _smoke(method: Method) -> Method:
     """Return sizes for tests: seconds on a processor."""
     cube, slab = WorkingGrid(shape=(32, 32, 32)), WorkingGrid(shape=(None, 48, 80), spacing=(5.0, None, None))
-    coarse, kidney, lesion = method.stages
-    widths = (4, 8, 16, 32)
-    resized = (
-        _resized(coarse, _coarse_sizes((4, 8, 16, 32, 64)), cube, (32, 32, 32)),
-        _resized(kidney, _fine_sizes(2, widths), slab, (16, 48, 80)),
-        _resized(lesion, _fine_sizes(3, widths), slab, (16, 48, 80)),
+    coarse, *fine = (replace(stage, recipe=replace(stage.recipe, epochs=100)) for stage in method.stages)
+    first = _resized(coarse, (4, 8, 16, 32, 64), cube, (32, 32, 32), 3e-3)
+    others = (_resized(stage, (4, 8, 16, 32), slab, (16, 48, 80), 3e-3) for stage in fine)
+    return replace(method, stages=(first, *others))
+
+
+# -- method ------------------------------------------------------------------------------------------------------------
+
+
+def resunet_2p5d(choices: Choices) -> Method:
+    """Return the method with the given choices."""
+    return Method(
+        name="resunet-2.5d",
+        title="Coarse-to-fine 2.5D ResUNet",
+        idea=(
+            "A small 3D network finds the kidneys in the whole scan; two networks that look slice by slice, with a "
+            "little context along z, then outline the kidneys and tell cyst and tumor from kidney inside them."
+        ),
+        paper=Paper(
+            authors="Cancan Chen, Rongguo Zhang",
+            title="An Ensemble of 2.5D ResUnet Based Models for Segmentation of Kidney and Masses",
+            venue="KiTS 2023, Lecture Notes in Computer Science 14540, Springer 2024",
+            url="https://doi.org/10.1007/978-3-031-54806-2",
+            challenge="KiTS23",
+        ),
+        stages=(coarse_stage(choices), kidney_stage(choices), lesion_stage(choices)),
+        fuse=MaskedFusion(keep=COMPONENT_RULES[choices.min_component]),
+        fuses=("kidney", "lesion"),
+        presets={"paper": _paper, "compact": _compact, "smoke": _smoke},
     )
-    stages = tuple(replace(s, recipe=replace(s.recipe, batch=2, epochs=100, learning_rate=3e-3)) for s in resized)
-    return replace(method, stages=stages)
 
 
-METHOD = Method(
-    name="resunet-2.5d",
-    title="Coarse-to-fine 2.5D ResUNet",
-    idea=(
-        "A small 3D network finds the kidneys in the whole scan; two networks that look slice by slice, with a little "
-        "context along z, then outline the kidneys and tell cyst and tumor from kidney inside them."
-    ),
-    paper=Paper(
-        authors="Cancan Chen, Rongguo Zhang",
-        title="An Ensemble of 2.5D ResUnet Based Models for Segmentation of Kidney and Masses",
-        venue="KiTS 2023, Lecture Notes in Computer Science 14540, Springer 2024",
-        url="https://doi.org/10.1007/978-3-031-54806-2",
-        challenge="KiTS23",
-    ),
-    stages=(COARSE, KIDNEY, LESION),
-    fuse=fuse,
-    fuses=("kidney", "lesion"),
-    presets={"paper": _paper, "compact": _compact, "smoke": _smoke},
-)
+METHOD = resunet_2p5d(Choices())

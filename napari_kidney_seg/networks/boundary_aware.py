@@ -17,7 +17,7 @@ from monai.networks.nets.segresnet import SegResNet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import check_choice
 
 GROUPS = 8  # of group normalization
 FUSIONS = ("features", "edge")
@@ -126,8 +126,7 @@ class BoundaryAwareNetwork(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        if fuse not in FUSIONS:
-            raise KidneySegError(f"Found fuse={fuse!r}; needed one of {', '.join(map(repr, FUSIONS))}. Change it.")
+        check_choice("fuse", fuse, FUSIONS)
         self.fuse = fuse
         self.trunk = SegResNet(
             init_filters=width,

@@ -86,7 +86,7 @@ class _Up(nn.Module):
 
 
 class ResidualUNet(nn.Module):
-    """U-Net of residual units; (B, 1, Z, Y, X) CT to (B, classes, Z, Y, X) scores before softmax.
+    """U-Net of residual units; (B, channels, Z, Y, X) to (B, classes, Z, Y, X) scores before softmax.
 
     Parameters
     ----------
@@ -96,6 +96,7 @@ class ResidualUNet(nn.Module):
         (1, 3, 3) at fine and (3, 3, 3) at coarse levels makes the network "2.5D".
     strides : stride (z, y, x) into each level after the first
     units : residual units per encoder level; the decoder has one
+    channels : of the input, the CT first
 
     Notes
     -----
@@ -112,12 +113,13 @@ class ResidualUNet(nn.Module):
         kernels: Sequence[Sequence[int]],
         strides: Sequence[Sequence[int]],
         units: int = 2,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         shapes: list[Triple] = [tuple(kernel) for kernel in kernels]  # type: ignore[misc]
         steps: list[Triple] = [tuple(stride) for stride in strides]  # type: ignore[misc]
         self.entry = nn.Sequential(
-            nn.Conv3d(1, widths[0], shapes[0], padding=_same_padding(shapes[0])),
+            nn.Conv3d(channels, widths[0], shapes[0], padding=_same_padding(shapes[0])),
             *(ResidualUnit(widths[0], widths[0], shapes[0]) for _ in range(units)),
         )
         pairs = list(pairwise(widths))

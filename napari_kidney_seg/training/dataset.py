@@ -19,11 +19,10 @@ from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.io.images import read_labels, read_volume
+from napari_kidney_seg.io.naming import kits_mask
 from napari_kidney_seg.phantom.analytic import analytic_labels
 from napari_kidney_seg.phantom.render import render_phantom
 
-# Reference masks of KiTS23 and KiTS19, then of KiTS21 (the majority vote is the reference).
-KITS_MASKS = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")
 KITS_FOLDERS = (".", "data", "dataset", "kits21/data")
 GEOMETRY_TOLERANCE_MM = 0.1
 PHANTOMS = "phantoms"
@@ -274,7 +273,7 @@ def _kits_cases(root: Path) -> list[CaseFiles]:
     found = {}
     for base in KITS_FOLDERS:
         for image in sorted((root / base).glob("case_*/imaging.nii.gz")):
-            mask = next((image.parent / name for name in KITS_MASKS if (image.parent / name).is_file()), None)
+            mask = kits_mask(image.parent)
             if mask is not None:
                 found[image.parent.name] = CaseFiles(name=image.parent.name, image=image, mask=mask)
     return list(found.values())

@@ -45,7 +45,7 @@ def slice_scores(network: SliceDetector, case: Case, stage: Stage) -> DetectionC
 def _found(network: SliceDetector, region: PreparedRegion) -> list[np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
     """Return the rectangles (N, 4) on each slice of a region, the surest first, on the scan's pixels."""
     inner = region.inner
-    slices = torch.from_numpy(region.array[inner.slices[0]])[None]
+    slices = torch.from_numpy(region.array[:, inner.slices[0]])
     device = next(network.parameters()).device
     scale = np.tile(np.array(region.box.shape[1:]) / inner.shape[1:], 2)
     origin = np.tile(inner.start[1:], 2)

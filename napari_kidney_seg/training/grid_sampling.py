@@ -13,6 +13,7 @@ from napari_kidney_seg.core.recipe import IGNORE
 from napari_kidney_seg.imaging.components import KeepLargest
 from napari_kidney_seg.imaging.cropping import foreground_box, padded_to
 from napari_kidney_seg.inference.regions import BACKGROUND
+from napari_kidney_seg.inference.windows import WindowPlan, window_spans
 from napari_kidney_seg.training.dataset import Case
 from napari_kidney_seg.training.sampling import Window, cut_window
 
@@ -101,8 +102,6 @@ def grid_boxes(region: Box, geometry: Geometry, stage: Stage) -> list[Box]:
 
     They may reach outside the region where it is smaller than a window.
     """
-    from napari_kidney_seg.inference.sliding_window import WindowPlan, window_spans  # torch: reading a method is cheap
-
     working = stage.grid.shape_for(geometry.cropped(region))
     padded = padded_to(working, stage.window)
     plan = WindowPlan(window=stage.window, overlap=stage.overlap)

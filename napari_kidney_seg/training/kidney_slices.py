@@ -91,12 +91,12 @@ class SlicesOfCase:
         height, width = case.labels.shape[1:]
         single = replace(stage, window=(1, *stage.window[1:]))
         region = prepare(case.scan, single, Box((z, 0, 0), (z + 1, height, width)))
-        labels = np.zeros(region.array.shape, np.uint8)
+        labels = np.zeros(region.array.shape[1:], np.uint8)
         scale = np.tile(np.array(region.inner.shape[1:]) / (height, width), 2)
         corners = np.round(self.rectangles[:, z] * scale).astype(int) + np.tile(region.inner.start[1:], 2)
         for bit, (y1, x1, y2, x2) in enumerate(corners.tolist()):
             labels[:, y1:y2, x1:x2] |= np.uint8(1 << bit)
-        return region.array, labels
+        return region.array[0], labels
 
 
 def rectangle_target(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ VALIDATION_STREAM, MIXUP_STREAM, ORDER_STREAM = 1, 2, 3  # keep the random strea
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Windows for one step: images (B, 1, Z, Y, X) float32, targets (B, [T,] Z, Y, X), and each one's case."""
+    """Windows for one step: images (B, I, Z, Y, X) float32, targets (B, [T,] Z, Y, X), and each one's case."""
 
     images: Tensor
     targets: Tensor
@@ -75,7 +75,7 @@ class StageTask:
     def window(
         self, case: int, seed: list[int], *, augmented: bool, number: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return image (1, Z, Y, X) and target (Z, Y, X) of one window of case `case`.
+        """Return image (I, Z, Y, X), CT first and then the guides, and target (Z, Y, X) of a window of case `case`.
 
         Parameters
         ----------
@@ -93,7 +93,8 @@ class StageTask:
         image, labels = known.window(data, rng, number)
         for change in recipe.augmentation if augmented else ():
             image, labels = change(image, labels, rng)
-        return torch.from_numpy(np.ascontiguousarray(image))[None], torch.from_numpy(recipe.target(labels))
+        guides = [guide.target(labels).astype(np.float32) for guide in self.stage.guides]
+        return torch.from_numpy(np.stack([image, *guides])), torch.from_numpy(recipe.target(labels))
 
     def validation_batches(self) -> Iterator[Batch]:
         """Yield the fixed validation windows, one a batch."""
@@ -145,7 +146,7 @@ def mix(images: Tensor, alpha: float, rng: np.random.Generator) -> tuple[Tensor,
 
     Parameters
     ----------
-    images : shape (B, 1, Z, Y, X), B at least 2
+    images : shape (B, I, Z, Y, X), B at least 2
     alpha : float
         The share is drawn from Beta(alpha, alpha).
     rng : numpy Generator

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QPushButton, QWidget
 from superqt import QCollapsible
 
 from napari_kidney_seg.core.errors import KidneySegError
-from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.widgets.brush import CtBrush
 from napari_kidney_seg.widgets.brush_panel import BrushPanel
 from napari_kidney_seg.widgets.case_runner import Run
@@ -22,7 +21,7 @@ from napari_kidney_seg.widgets.job import segment
 from napari_kidney_seg.widgets.key_bindings import Action, ScopedKeys
 from napari_kidney_seg.widgets.layout import fill_page, flush_column, group, wrapped_label
 from napari_kidney_seg.widgets.lesion_mover import LesionMover
-from napari_kidney_seg.widgets.notice_list import ERROR, NoticeList
+from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.rerun_panel import RerunPanel
 from napari_kidney_seg.widgets.scan_panel import ScanPanel
 from napari_kidney_seg.widgets.tool_panel import ToolPanel
@@ -163,7 +162,7 @@ class EditWidget(QWidget):
         try:
             self.case.choose(name, PAINT if mode == MOVE else mode)
         except KidneySegError as error:
-            self.scan_notices.add(Notice(code="scan", text=str(error), level=ERROR))
+            self.scan_notices.add_error("scan", str(error))
 
     def _set_mode(self, mode: str) -> None:
         if self.case.active_layer is not None:

@@ -42,6 +42,10 @@ class NoticeList(QWidget):
         self._rows.addWidget(_row(notice, remedy))
         self.show()
 
+    def add_error(self, code: str, text: str) -> None:
+        """Show why work failed."""
+        self.add(Notice(code=code, text=text, level=ERROR))
+
     def clear(self) -> None:
         """Show none."""
         self._notices.clear()

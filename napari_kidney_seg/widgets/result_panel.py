@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_kidney_seg.core.errors import KidneySegError
-from napari_kidney_seg.core.events import Event, Notice
+from napari_kidney_seg.core.events import Event
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.widgets.layers import compose_layers, label_layers
 from napari_kidney_seg.widgets.layout import clear, flush_column, swatch, wrapped_label
-from napari_kidney_seg.widgets.notice_list import ERROR, NoticeList
+from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.saving import FinishedRun, default_mask_path, save_mask
 from napari_kidney_seg.widgets.worker import Outcome, start_worker
 
@@ -108,7 +108,7 @@ class ResultPanel(QWidget):
     def _on_error(self, error: Exception) -> None:
         self._on_cancelled()
         text = str(error) if isinstance(error, KidneySegError) else f"{type(error).__name__}: {error}"
-        self.notices.add(Notice(code="not_saved", text=text, level=ERROR))
+        self.notices.add_error("not_saved", text)
 
     def _on_cancelled(self) -> None:
         self.save.setEnabled(True)

@@ -12,7 +12,7 @@ from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.events import Event, Notice
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.widgets.layout import flush_column
-from napari_kidney_seg.widgets.notice_list import ERROR, NoticeList
+from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.progress_panel import ProgressPanel
 from napari_kidney_seg.widgets.run_clock import duration_text
 from napari_kidney_seg.widgets.worker import Outcome, start_worker
@@ -91,7 +91,7 @@ class RunPanel(QWidget):
         self._set_worker(None)
         self.progress.say("Stopped by an error")
         text = str(error) if isinstance(error, KidneySegError) else f"{type(error).__name__}: {error}"
-        self.notices.add(Notice(code="error", text=text, level=ERROR))
+        self.notices.add_error("error", text)
 
     def _on_cancelled(self) -> None:
         self._set_worker(None)

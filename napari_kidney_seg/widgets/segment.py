@@ -17,7 +17,7 @@ from napari_kidney_seg.widgets.job import segment
 from napari_kidney_seg.widgets.layers import volume_from_layer
 from napari_kidney_seg.widgets.layout import fill_page, group
 from napari_kidney_seg.widgets.method_panel import MethodPanel
-from napari_kidney_seg.widgets.notice_list import ERROR, NoticeList
+from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.opening import missing_rescale, repair_rescale
 from napari_kidney_seg.widgets.result_panel import ResultPanel
 from napari_kidney_seg.widgets.run_panel import RunPanel
@@ -83,7 +83,7 @@ class SegmentWidget(QWidget):
         try:
             return volume_from_layer(self.scan.layer) if self.scan.layer is not None else None
         except KidneySegError as error:
-            self.scan_notices.add(Notice(code="scan", text=str(error), level=ERROR))
+            self.scan_notices.add_error("scan", str(error))
             return None
 
     def _show_scan_notices(self, volume: Volume, layer: Image) -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from napari_kidney_seg.cli import app
 from napari_kidney_seg.core.volume import Volume
-from tests.inference.fakes import scan_of
+from tests.inference.fakes import scan_of, two_kidneys
 
 RAS_OF_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -49,13 +49,8 @@ def call() -> Callable[..., Outcome]:
 
 @pytest.fixture
 def labels() -> NDArray[np.uint8]:
-    """Two kidneys, canonical (Z, Y, X): the right one with a tumor, the left one with a cyst."""
-    mask = np.zeros((20, 36, 44), np.uint8)
-    mask[4:14, 10:20, 6:15] = 1
-    mask[6:17, 12:23, 28:36] = 1
-    mask[6:10, 12:16, 9:14] = 2
-    mask[8:12, 14:18, 30:35] = 3
-    return mask
+    """The labels of `two_kidneys`."""
+    return two_kidneys()
 
 
 @pytest.fixture

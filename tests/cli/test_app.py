@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -13,31 +14,46 @@ from napari_kidney_seg.methods import DEFAULT
 
 COMMANDS = ("segment", "evaluate", "methods", "models", "demo", "doctor", "train", "bundle")
 HEAVY = ("torch", "monai", "napari", "nibabel", "SimpleITK", "scipy", "numpy", "lightning", "rich.traceback")
-HELP = f"""
+LEARNING = {"torch", "torchvision", "monai", "lightning"}
+# Runs the command line in a clean interpreter and prints, last, which of the heavy modules it loaded.
+RUN = f"""
 import sys
 from napari_kidney_seg.cli import main
 try:
     main()
 except SystemExit:
     pass
-print([name for name in {HEAVY!r} if name in sys.modules])
+print([name for name in {sorted({*HEAVY, *LEARNING})!r} if name in sys.modules])
 """
+
+
+def lines_of_a_run(*arguments: str) -> list[str]:
+    run = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, check=True)
+    return run.stdout.splitlines()
 
 
 def seconds_for_help() -> float:
     """Return processor time, which other programs on the machine do not lengthen; where idle, wall time equals it."""
     before = os.times()
-    subprocess.run([sys.executable, "-c", HELP, "--help"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", RUN, "--help"], check=True, capture_output=True)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["segment", "--help"], ["train", "--help"]], ids=" ".join)
 def test_help_loads_nothing_heavy(arguments):
-    run = subprocess.run([sys.executable, "-c", HELP, *arguments], capture_output=True, text=True, check=True)
+    *shown, loaded = lines_of_a_run(*arguments)
 
-    assert "Usage:" in run.stdout
-    assert run.stdout.splitlines()[-1] == "[]"
+    assert any("Usage:" in line for line in shown)
+    assert loaded == "[]"
+
+
+@pytest.mark.parametrize("arguments", [["methods"], ["methods", "--json"], ["models"]], ids=" ".join)
+def test_listing_methods_and_models_loads_no_learning_library(arguments):
+    *shown, loaded = lines_of_a_run(*arguments)
+
+    assert any(DEFAULT in line for line in shown)
+    assert LEARNING.isdisjoint(ast.literal_eval(loaded))
 
 
 def test_help_answers_in_under_half_a_second():

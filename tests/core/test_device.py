@@ -68,6 +68,13 @@ def test_network_memory_follows_from_the_width_at_full_size():
     assert network_memory(state, (2, 10, 10)) == 4 * (200 * 8 * 5 + parameters)
 
 
+def test_network_memory_finds_the_entry_by_the_channels_of_the_input():
+    state = {"deep": torch.zeros(64, 32, 3, 3, 3), "entry": torch.zeros(8, 2, 1, 3, 3)}
+    parameters = 64 * 32 * 27 + 8 * 2 * 9
+
+    assert network_memory(state, (2, 10, 10), channels=2, value_bytes=2) == 2 * 200 * 8 * 5 + 4 * parameters
+
+
 def test_work_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
     monkeypatch.setattr(device, "free_memory", lambda where: 2 * 2**30)
 

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from napari_kidney_seg.core import errors
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import KidneySegError, check_choice
 
 ERRORS = [error for _, error in inspect.getmembers(errors, inspect.isclass)]
 
@@ -19,3 +19,10 @@ def test_every_error_is_caught_as_a_kidney_seg_error(error):
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 def test_an_error_shows_its_message_as_written(error):
     assert str(error("Choose one of 'a', 'b'.")) == "Choose one of 'a', 'b'."
+
+
+def test_a_value_is_checked_against_its_choices():
+    check_choice("device", "cpu", ("cpu", "cuda"))
+
+    with pytest.raises(KidneySegError, match="Found device='tpu'; needed one of 'cpu', 'cuda'"):
+        check_choice("device", "tpu", ("cpu", "cuda"))

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from napari_kidney_seg.core.events import EpochDone, Event, Notice, Progress, StageDone
+from napari_kidney_seg.core.events import EpochDone, Event, Notice, Progress, StageDone, result_of
 
 EVENTS = [
     Progress(stage="coarse", done=1, total=4, fraction=0.1),
@@ -40,3 +40,24 @@ def test_epochs_do_not_share_their_scores():
     first.scores["dice"] = 0.9
 
     assert second.scores == {}
+
+
+def test_the_result_of_a_generator_is_what_it_returns_after_its_last_step():
+    seen = []
+
+    def steps():
+        for event in EVENTS:
+            seen.append(event)
+            yield event
+        return len(seen)
+
+    assert result_of(steps()) == len(EVENTS)
+
+
+def test_an_error_in_a_generator_reaches_whoever_wants_its_result():
+    def steps():
+        yield EVENTS[0]
+        raise ValueError("broken half way")
+
+    with pytest.raises(ValueError, match="broken half way"):
+        result_of(steps())

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from napari_kidney_seg.core.errors import UnknownMethodError
-from napari_kidney_seg.core.geometry import Box, Geometry
-from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput, WorkingGrid
+from napari_kidney_seg.core.errors import KidneySegError, UnknownMethodError
+from napari_kidney_seg.core.geometry import Box
+from napari_kidney_seg.core.method import Guide, Method, Paper, Stage, StageOutput
 from napari_kidney_seg.core.recipe import Recipe
 
 
@@ -83,24 +83,6 @@ def test_pad_value_is_what_air_becomes():
     assert replace(COARSE, intensity=()).pad_value == -1024
 
 
-@pytest.mark.parametrize(
-    ("grid", "expected"),
-    [
-        (WorkingGrid(), (40, 100, 120)),
-        (WorkingGrid(shape=(128, 128, 128)), (128, 128, 128)),
-        (WorkingGrid(shape=(None, 224, 384)), (40, 224, 384)),
-        (WorkingGrid(spacing=(2.5, 2.5, 2.5)), (80, 32, 38)),
-        (WorkingGrid(spacing=(None, 1.6, None)), (40, 50, 120)),
-        (WorkingGrid(shape=(64, None, None), spacing=(1.0, 0.4, None)), (64, 200, 120)),
-        (WorkingGrid(spacing=(500.0, 500.0, 500.0)), (1, 1, 1)),
-    ],
-)
-def test_working_grid_takes_a_fixed_shape_then_a_spacing_then_what_is_stored(grid, expected):
-    geometry = Geometry.from_spacing((40, 100, 120), (5.0, 0.8, 0.8))  # 200 x 80 x 96 mm
-
-    assert grid.shape_for(geometry) == expected
-
-
 def test_a_drawn_mask_becomes_certain_probabilities_in_its_bounding_box():
     mask = np.zeros((4, 5, 6), np.uint8)
     mask[1, 2, 3] = 1
@@ -119,6 +101,18 @@ def test_an_empty_drawn_mask_is_an_output_without_regions():
 
     assert output.given
     assert output.regions == ()
+
+
+def test_a_stage_has_a_channel_for_the_ct_and_one_for_each_guide():
+    guide = Guide(source="coarse", target=not_run)
+
+    assert COARSE.channels == 1
+    assert replace(COARSE, name="fine", requires=("coarse",), guides=(guide,)).channels == 2
+
+
+def test_a_guide_that_is_not_required_is_refused():
+    with pytest.raises(KidneySegError, match=r"'fine' is guided by 'coarse'; it requires \(\)"):
+        replace(COARSE, name="fine", guides=(Guide(source="coarse", target=not_run),))
 
 
 def test_stages_are_found_by_name():

@@ -3,6 +3,7 @@ import pytest
 
 from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.imaging.components import (
+    KeepLargerByGrid,
     KeepLargerThan,
     KeepLargerThanMl,
     KeepLargest,
@@ -100,3 +101,20 @@ def test_the_mask_given_is_not_changed():
     remove_small(mask, more_than_voxels=3)
 
     assert mask.sum() == 7
+
+
+@pytest.mark.parametrize(
+    ("spacing", "kept"),
+    [
+        ((1.0, 1.0, 1.0), [0, 4, 5]),
+        ((1.0, 2.0, 2.0), [0, 4, 5]),
+        ((1.0, 1.0, 0.5), [0, 0, 0]),
+        ((9.0, 1.0, 1.0), [3, 4, 5]),
+    ],
+)
+def test_a_rule_in_voxels_gives_way_to_milliliters_on_unusual_grids(spacing, kept):
+    rule = KeepLargerByGrid(voxels=3, ml=0.02, usual_ml=(0.003, 0.012))
+
+    remaining = rule(blocks(3, 4, 5), spacing)
+
+    assert remaining[1, ::3].sum(axis=1).tolist() == kept

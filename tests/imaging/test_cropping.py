@@ -3,6 +3,7 @@ import pytest
 
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.imaging.cropping import Crop, crop_pad, foreground_box, padded_to, paste
+from napari_kidney_seg.imaging.steps import whole
 
 
 def test_a_box_inside_gives_its_voxels():
@@ -44,10 +45,36 @@ def test_the_foreground_box_is_tight():
     assert foreground_box(np.zeros((2, 2, 2))) is None
 
 
-def test_a_crop_step_moves_the_origin_and_fills_images_but_not_labels():
+def test_a_crop_step_moves_the_origin_and_fills_what_lies_outside():
     geometry = Geometry.from_spacing((4, 4, 4), (2.0, 1.0, 1.0))
     step = Crop(before=(4, 4, 4), box=Box((-1, 0, 2), (3, 4, 4)), fill=-5)
 
+    cropped = whole(step, np.ones((4, 4, 4)))
+
     assert step.geometry(geometry).origin == (2.0, 0.0, 2.0)
-    assert step.image(np.ones((4, 4, 4)))[0, 0, 0] == -5
-    assert step.labels(np.ones((4, 4, 4)))[0, 0, 0] == 0
+    assert cropped.shape == step.after == (4, 4, 2)
+    assert (cropped[0] == -5).all()
+    assert (cropped[1:] == 1).all()
+
+
+@pytest.mark.parametrize("box", [Box((1, 1, 1), (3, 4, 5)), Box((-2, 0, 3), (2, 9, 5)), Box((0, 0, 0), (4, 5, 6))])
+def test_a_crop_step_back_is_pasting_whatever_it_was_filled_with(box):
+    array = np.random.default_rng(0).integers(1, 9, (2, 4, 5, 6))
+    step = Crop(before=(4, 5, 6), box=box, fill=7)
+
+    restored = whole(step.inverse(), whole(step, array))
+
+    np.testing.assert_array_equal(restored, paste(crop_pad(array, box), box, (4, 5, 6)))
+
+
+def test_a_part_of_a_crop_reads_only_that_part():
+    array, asked = np.arange(4 * 5 * 6).reshape(4, 5, 6), []
+
+    def source(box):
+        asked.append(box)
+        return array[box.slices]
+
+    part = Crop(before=(4, 5, 6), box=Box((1, -1, 2), (4, 5, 8)), fill=-1).part(source, Box((1, 0, 1), (2, 2, 5)))
+
+    assert asked == [Box((2, 0, 3), (3, 1, 6))]
+    assert part.tolist() == [[[-1, -1, -1, -1], [63, 64, 65, -1]]]

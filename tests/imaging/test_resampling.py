@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.imaging.resampling import Resize, resize, resize_labels
+from napari_kidney_seg.imaging.steps import voxels_of
 
 
 @pytest.mark.parametrize("shape", [(7, 9, 12), (3, 20, 5), (14, 9, 24), (1, 1, 1)])
@@ -48,17 +49,37 @@ def test_labels_take_their_nearest_voxel():
     assert resize_labels(labels, (2, 1, 1)).tolist() == [[[2]], [[2]]]
 
 
-def test_labels_enlarged_by_a_whole_factor_come_back_identical():
-    labels = np.random.default_rng(2).integers(0, 4, (4, 5, 6)).astype(np.uint8)
-    step = Resize(before=labels.shape, after=(12, 15, 12))
+@pytest.mark.parametrize("after", [(3, 17, 12), (20, 6, 12), (7, 9, 30), (1, 1, 1)])
+def test_a_part_is_the_same_part_of_the_whole_to_the_last_bit(after):
+    array = np.random.default_rng(3).standard_normal((2, 7, 9, 12)).astype(np.float16)
+    step = Resize(before=array.shape[1:], after=after)
+    box = Box(tuple(n // 3 for n in after), tuple(n - n // 4 for n in after))
 
-    np.testing.assert_array_equal(step.labels_back(step.labels(labels)), labels)
+    part = step.part(voxels_of(array), box)
+
+    np.testing.assert_array_equal(part, resize(array, after)[(..., *box.slices)])
+    assert part.dtype == np.float32
 
 
-def test_a_step_to_a_spacing_takes_the_closest_shape():
-    geometry = Geometry.from_spacing((10, 20, 30), (5.0, 0.8, 0.8))
+def test_a_part_reads_no_more_slices_than_it_is_made_of():
+    asked = []
+    step = Resize(before=(60, 4, 4), after=(20, 4, 4))  # a triangle filter of three voxels to each side
 
-    step = Resize.to_spacing(geometry, (2.5, 1.6, 1.6))
+    def source(box):
+        asked.append(box)
+        return np.zeros(box.shape)
 
-    assert step.after == (20, 10, 15)
-    assert step.geometry(geometry).spacing == pytest.approx((2.5, 1.6, 1.6))
+    step.part(source, Box((10, 0, 0), (12, 4, 4)))
+    step.inverse().part(source, Box((30, 0, 1), (33, 4, 2)))
+
+    assert asked == [Box((29, 0, 0), (37, 4, 4)), Box((9, 0, 1), (12, 4, 2))]
+
+
+def test_the_step_back_has_the_geometry_before():
+    geometry = Geometry.from_spacing((10, 20, 30), (5.0, 0.8, 0.8), (10, -20, 30))
+    step = Resize(before=(10, 20, 30), after=(20, 10, 15))
+
+    there = step.geometry(geometry)
+
+    assert there.spacing == pytest.approx((2.5, 1.6, 1.6))
+    assert step.inverse().geometry(there).is_close(geometry)

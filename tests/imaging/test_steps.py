@@ -2,64 +2,75 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.geometry import Box, Geometry
-from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.imaging.cropping import Crop
-from napari_kidney_seg.imaging.orientation import Reorient, reorient
+from napari_kidney_seg.imaging.orientation import Reorient
 from napari_kidney_seg.imaging.resampling import Resize
-from napari_kidney_seg.imaging.steps import SpatialStack
+from napari_kidney_seg.imaging.steps import SpatialStack, slabs, voxels_of, whole
 
-CODES = ["IPL", "RAS", "LPS", "SAR", "PIR"]
-
-
-def numbered(shape=(4, 5, 6), cls=LabelVolume):
-    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-    return cls(array=array, geometry=Geometry.from_spacing(shape, (3.0, 1.5, 0.75), (10, -20, 30)))
+SHAPE = (14, 15, 16)
+GEOMETRY = Geometry.from_spacing(SHAPE, (3.0, 1.5, 0.75), (10, -20, 30))
 
 
-@pytest.mark.parametrize("codes", CODES)
-def test_turning_keeps_every_voxel_at_its_place_in_the_patient(codes):
-    volume = numbered()
-    turned = reorient(volume, codes)
-    where = np.argwhere(turned.array == 17)[0]
-
-    world = turned.geometry.affine @ [*where, 1]
-
-    np.testing.assert_allclose(world, volume.geometry.affine @ [*np.argwhere(volume.array == 17)[0], 1])
-    assert turned.geometry.axis_codes == codes
+def stack_of(*later, codes="PIR"):
+    """Return a stack that turns, cuts a box that reaches outside on one side, and goes on with `later`."""
+    turn = Reorient.to_codes(GEOMETRY, codes)
+    crop = Crop(before=turn.after, box=Box((2, 1, -3), tuple(n - 1 for n in turn.after)), fill=9.0)
+    return SpatialStack((turn, crop, *(Resize(before=crop.after, after=after) for after in later)))
 
 
-@pytest.mark.parametrize("codes", CODES)
-def test_a_stack_of_turn_crop_and_whole_factor_resize_gives_labels_back_inside_its_box(codes):
-    volume = numbered()
-    turn = Reorient.to_codes(volume.geometry, codes)
-    turned_shape = turn.geometry(volume.geometry).shape
-    crop = Crop(before=turned_shape, box=Box((1, 1, 1), tuple(n - 1 for n in turned_shape)))
-    stack = SpatialStack((turn, crop, Resize(before=crop.box.shape, after=tuple(3 * n for n in crop.box.shape))))
+@pytest.mark.parametrize("codes", ["IPL", "RAS", "PIR"])
+def test_turn_and_crop_give_every_voxel_of_the_box_back_and_zeros_around_it(codes):
+    array = np.random.default_rng(0).random(SHAPE)
+    stack = stack_of(codes=codes)
+    turn, crop = stack.steps
 
-    restored = stack.restore_labels(stack.apply(volume).array)
+    restored = whole(stack.inverse(), whole(stack, array))
 
-    np.testing.assert_array_equal(restored[1:-1, 1:-1, 1:-1], volume.array[1:-1, 1:-1, 1:-1])
-    assert restored[0].max() == 0
+    turned = whole(turn, array)
+    expected = np.zeros_like(turned)
+    inside = crop.box.clipped(Box.whole(turn.after)).slices
+    expected[inside] = turned[inside]
+    np.testing.assert_array_equal(whole(turn, restored), expected)
 
 
-def test_a_stack_restores_smooth_probabilities_closely():
+def test_smooth_probabilities_come_back_closely():
     z, y, x = np.meshgrid(*[np.linspace(0, 1, 24)] * 3, indexing="ij")
     field = (np.sin(3 * z) * np.cos(2 * y) * x).astype(np.float32)
-    volume = Volume(array=field, geometry=Geometry.from_spacing(field.shape, (1.0, 1.0, 1.0)))
     stack = SpatialStack((Resize(before=field.shape, after=(12, 17, 30)),))
 
-    restored = stack.restore_probabilities(stack.apply(volume).array)
+    restored = whole(stack.inverse(), whole(stack, field))
 
     assert np.abs(restored - field)[2:-2, 2:-2, 2:-2].max() < 0.02
 
 
+def test_slab_by_slab_is_the_whole_to_the_last_bit_there_and_back():
+    array = np.random.default_rng(1).random(SHAPE).astype(np.float32)
+    stack = stack_of((9, 20, 5))
+    there = whole(stack, array)
+
+    for step, source, expected in ((stack, array, there), (stack.inverse(), there, whole(stack.inverse(), there))):
+        parts = [step.part(voxels_of(source), slab) for slab in slabs(Box.whole(step.after), 4)]
+
+        np.testing.assert_array_equal(np.concatenate(parts), expected)
+
+
 def test_the_geometry_after_a_stack_covers_the_same_physical_box():
-    volume = numbered((6, 6, 6))
-    stack = SpatialStack((Resize(before=(6, 6, 6), after=(3, 12, 2)),))
+    stack = SpatialStack((Resize(before=SHAPE, after=(7, 30, 4)),))
 
-    geometry = stack.apply(volume).geometry
+    geometry = stack.geometry(GEOMETRY)
 
-    assert geometry.spacing == pytest.approx((6.0, 0.75, 2.25))
-    np.testing.assert_allclose(
-        geometry.affine @ [-0.5, -0.5, -0.5, 1], volume.geometry.affine @ [-0.5, -0.5, -0.5, 1], atol=1e-9
-    )
+    assert geometry.spacing == pytest.approx((6.0, 0.75, 3.0))
+    corner = [-0.5, -0.5, -0.5, 1]
+    np.testing.assert_allclose(geometry.affine @ corner, GEOMETRY.affine @ corner, atol=1e-9)
+
+
+def test_the_geometry_after_the_way_back_is_that_before():
+    stack = stack_of((9, 20, 5))
+
+    assert stack.inverse().geometry(stack.geometry(GEOMETRY)).is_close(GEOMETRY)
+
+
+def test_slabs_follow_each_other_and_the_last_one_is_shorter():
+    box = Box((2, 1, 0), (9, 5, 6))
+
+    assert list(slabs(box, 3)) == [Box((2, 1, 0), (5, 5, 6)), Box((5, 1, 0), (8, 5, 6)), Box((8, 1, 0), (9, 5, 6))]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_kidney_seg.core.method import Method, WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.components import KeepLargest
 from napari_kidney_seg.inference.regions import AroundForeground
-from tests.inference.fakes import LESION, ORGAN, method_of, oracle_stage, organ_only, scan_of
+from tests.inference.fakes import LESION, ORGAN, method_of, oracle_stage, organ_only, scan_of, two_kidneys
 
 
 @pytest.fixture
@@ -34,13 +35,8 @@ def three_stages() -> Method:
 
 @pytest.fixture
 def labels() -> np.ndarray:
-    """Two kidneys, canonical (Z, Y, X): the right one with a tumor, the left one with a cyst; nothing is symmetric."""
-    mask = np.zeros((20, 36, 44), np.uint8)
-    mask[4:14, 10:20, 6:15] = 1
-    mask[6:17, 12:23, 28:36] = 1
-    mask[6:10, 12:16, 9:14] = 2
-    mask[8:12, 14:18, 30:35] = 3
-    return mask
+    """The labels of `two_kidneys`."""
+    return two_kidneys()
 
 
 @pytest.fixture

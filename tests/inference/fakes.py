@@ -14,7 +14,7 @@ from napari_kidney_seg.core.recipe import Recipe
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.intensity import Window
 from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade
-from napari_kidney_seg.inference.fusion import masked_argmax, restore_probability
+from napari_kidney_seg.inference.fusion import mask_of, masked_argmax
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.regions import WholeScan
 
@@ -86,7 +86,7 @@ LESION = {"kidney": SCALED["kidney"], "cyst": SCALED["cyst"], "tumor": SCALED["t
 def organ_only(outputs, geometry):
     """Fuse a single organ stage: kidney where it says so."""
     (output,) = outputs.values()
-    return (restore_probability(output, geometry, (1,)) > 0.5).astype(np.uint8)
+    return (yield from mask_of(output, geometry)).astype(np.uint8)
 
 
 def fuse_three(outputs, geometry):
@@ -96,6 +96,16 @@ def fuse_three(outputs, geometry):
 
 def method_of(*stages: Stage, fuse=fuse_three, **changes: object) -> Method:
     return Method(name="oracle", title="Oracle", idea="", paper=PAPER, stages=stages, fuse=fuse, **changes)
+
+
+def two_kidneys() -> np.ndarray:
+    """Return canonical labels (Z, Y, X): the right kidney with a tumor, the left one with a cyst; not symmetric."""
+    mask = np.zeros((20, 36, 44), np.uint8)
+    mask[4:14, 10:20, 6:15] = 1
+    mask[6:17, 12:23, 28:36] = 1
+    mask[6:10, 12:16, 9:14] = 2
+    mask[8:12, 14:18, 30:35] = 3
+    return mask
 
 
 def scan_of(labels: np.ndarray, spacing: tuple[float, float, float] = (2.0, 1.5, 1.5)) -> Volume:

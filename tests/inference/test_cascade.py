@@ -1,3 +1,5 @@
+import threading
+import time
 from dataclasses import replace
 from itertools import permutations, product
 
@@ -12,16 +14,25 @@ from napari_kidney_seg.core.errors import (
 )
 from napari_kidney_seg.core.events import Notice, Progress, StageDone
 from napari_kidney_seg.core.geometry import AxisMap, Geometry
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import Guide
 from napari_kidney_seg.core.volume import LabelVolume, Source, Volume
+from napari_kidney_seg.imaging.cropping import padded_to
+from napari_kidney_seg.imaging.resampling import resize
 from napari_kidney_seg.inference.cascade import run_cascade
+from napari_kidney_seg.inference.engines.build import build_engine
+from napari_kidney_seg.inference.fusion import nested_thresholds
+from napari_kidney_seg.inference.regions import AroundForeground
 from tests.inference.fakes import (
     HU,
+    LESION,
     ORGAN,
     TORCH,
     FakeBundle,
     Oracle,
     codes,
     finished,
+    fuse_three,
     method_of,
     oracle_stage,
     organ_only,
@@ -153,6 +164,48 @@ class TestCancel:
 
         assert list(cache) == ["coarse"]
 
+    def test_a_run_is_closed_at_once_while_an_engine_is_made(self, scan, one_stage, monkeypatch):
+        goes_on, made = threading.Event(), []
+
+        def slow_engine(spec, options, device):
+            goes_on.wait()
+            made.append(spec.stage.name)
+            return build_engine(spec, options, device)
+
+        monkeypatch.setattr("napari_kidney_seg.inference.stage_run.build_engine", slow_engine)
+        run = run_cascade(scan, one_stage, FakeBundle(one_stage), options=TORCH)
+        waiting = [next(event for event in run if is_progress(event, "kidney")) for _ in range(3)]
+        started = time.perf_counter()
+        run.close()
+
+        assert [event.done for event in waiting] == [0, 0, 0]
+        assert time.perf_counter() - started < 1.5
+        assert made == []
+        goes_on.set()
+
+    def test_fusing_can_be_stopped_between_two_slabs(self, labels, three_stages):
+        joined = []
+
+        def slow_fusion(outputs, geometry):
+            for slab in range(1000):
+                joined.append(slab)
+                yield slab
+            raise AssertionError("the run was not stopped")
+
+        run = run_cascade(
+            scan_of(labels), replace(three_stages, fuse=slow_fusion), FakeBundle(three_stages), options=TORCH
+        )
+        for event in run:
+            if is_progress(event, "fuse") and event.done == 2:
+                break
+        run.close()
+
+        assert joined == [0, 1, 2]
+
+
+def is_progress(event, stage):
+    return isinstance(event, Progress) and event.stage == stage
+
 
 class TestGivenAndCached:
     def test_second_run_reuses_every_output(self, scan, three_stages):
@@ -243,7 +296,64 @@ class TestGivenAndCached:
             segment(scan, three_stages, given={"liver": labels})
 
 
+class TestGuides:
+    """The kidney stage looks at a coarse grid; the lesion stage sees what it found beside the CT."""
+
+    @pytest.fixture
+    def seen(self):
+        """The second channel of every window that the lesion network got."""
+        return []
+
+    @pytest.fixture
+    def guided(self, seen):
+        class Watching(Oracle):
+            def forward(self, windows):
+                seen.append(windows[0, 1].numpy().copy())
+                return super().forward(windows[:, :1])
+
+        kidney = oracle_stage("kidney", ORGAN, grid=WorkingGrid(shape=(10, 18, 22)), window=(10, 18, 22))
+        around = AroundForeground(sources=("kidney",), margin_mm=6.0)
+        guides = (Guide(source="kidney", target=lambda ids: ids),)
+        lesion = oracle_stage("lesion", LESION, requires=("kidney",), region=around, guides=guides, window=(20, 36, 44))
+        return method_of(kidney, replace(lesion, network=Watching))
+
+    @staticmethod
+    def inside(window, box):
+        """Return the voxels of the region `box` within its padded window."""
+        first = padded_to(box.shape, window.shape).start
+        return window[tuple(slice(-a, n - a) for a, n in zip(first, box.shape, strict=True))]
+
+    def test_a_guide_is_the_probability_of_its_stage_on_the_grid_of_the_region(self, scan, labels, guided, seen):
+        outputs = segment(scan, guided).outputs
+
+        (window,), box = seen, outputs["lesion"].regions[0].box
+        coarse = outputs["kidney"].regions[0].probabilities[1]
+        np.testing.assert_allclose(self.inside(window, box), resize(coarse, labels.shape)[box.slices], atol=1e-6)
+        assert window.sum() == pytest.approx(self.inside(window, box).sum())  # the padding shows no kidney
+
+    def test_a_kidney_that_a_person_gave_guides_as_it_was_drawn(self, scan, labels, guided, seen):
+        outputs = segment(scan, guided, given={"kidney": labels}).outputs
+
+        (window,), box = seen, outputs["lesion"].regions[0].box
+        np.testing.assert_array_equal(self.inside(window, box), labels[box.slices] > 0)
+
+
 class TestNotices:
+    def test_what_a_fusion_remarks_is_yielded_and_kept(self, scan, three_stages):
+        remark = Notice(code="remark", text="Something was removed.")
+
+        def remarking(outputs, geometry):
+            labels = yield from fuse_three(outputs, geometry)
+            yield remark
+            return labels
+
+        events, result = finished(
+            run_cascade(scan, replace(three_stages, fuse=remarking), FakeBundle(three_stages), options=TORCH)
+        )
+
+        assert events.count(remark) == 1
+        assert remark in result.notices
+
     def test_empty_location_gives_an_empty_mask_and_says_so(self, labels, three_stages):
         bundle = FakeBundle(three_stages)
         nothing = scan_of(np.zeros_like(labels))
@@ -366,7 +476,7 @@ def test_independent_classes_are_run_with_sigmoid(scan, labels):
     stage = oracle_stage("kidney", {"kidney": 0.1}, activation="sigmoid")
     method = method_of(
         replace(stage, network=Threshold),
-        fuse=lambda outputs, geometry: (outputs["kidney"].regions[0].probabilities[0] > 0.5).astype(np.uint8),
+        fuse=lambda outputs, geometry: nested_thresholds(outputs["kidney"], geometry, (1,)),
     )
 
     result = segment(scan, method)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from napari_kidney_seg.core.method import WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
 from napari_kidney_seg.inference.cost import TYPICAL_SCAN, expected_seconds, measured_matrix_rate, run_flop, window_flop
 from napari_kidney_seg.inference.plan import expected_windows
 from napari_kidney_seg.methods import get_method

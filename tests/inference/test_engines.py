@@ -1,4 +1,6 @@
+import threading
 from dataclasses import replace
+from functools import partial
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -7,6 +9,9 @@ import torch
 from torch import nn
 
 from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.events import result_of
+from napari_kidney_seg.core.method import Guide
+from napari_kidney_seg.inference.background import in_background
 from napari_kidney_seg.inference.engines import openvino_engine
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import NetworkSpec
@@ -66,6 +71,53 @@ def test_openvino_compiles_a_named_network_once(spec, monkeypatch):
         openvino_engine.OpenVinoEngine(named, "float32")
 
     assert len(compiled) == 3
+
+
+def test_openvino_compiles_every_shape_of_window_before_the_first_is_predicted(spec, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(openvino_engine, "_compile", lambda spec, *how: compiled.append(spec.window) or MagicMock())
+    engine = openvino_engine.OpenVinoEngine(replace(spec, size=(4, 16, 16)), "float32")
+
+    for window in ((4, 16, 16), (4, 16, 24), (4, 16, 24)):
+        engine.make_ready(window)
+
+    assert compiled == [(4, 16, 16), (4, 16, 24)]
+
+
+def test_what_a_cancelled_run_began_to_compile_is_taken_up_by_the_next(spec, monkeypatch):
+    goes_on, compiled = threading.Event(), []
+
+    def slow(spec, *how):
+        goes_on.wait()
+        compiled.append(spec.key)
+        return MagicMock()
+
+    monkeypatch.setattr(openvino_engine, "_compiled", {})
+    monkeypatch.setattr(openvino_engine, "_compile", slow)
+    make = partial(openvino_engine.OpenVinoEngine, replace(spec, key="a/kidney/0"), "float32")
+    cancelled, following = in_background(make, None), in_background(make, None)
+    next(cancelled)
+    cancelled.close()
+    next(following)
+    goes_on.set()
+
+    assert result_of(following).name == "openvino"
+    assert compiled == ["a/kidney/0"]
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_a_network_with_a_guide_gets_both_channels(spec, engine):
+    guide = Guide(source="coarse", target=lambda labels: labels)
+    args = {**UNET, "channels": 2}
+    guided = replace(
+        spec, stage=replace(spec.stage, network_args=args, guides=(guide,)), state=ResidualUNet(**args).state_dict()
+    )
+    windows = np.random.default_rng(0).normal(size=(1, 2, 4, 48, 40)).astype(np.float32)
+
+    scores = build_engine(guided, RunOptions(engine=engine, precision="float32"), "cpu")[0](windows)
+
+    with torch.no_grad():
+        np.testing.assert_allclose(scores, guided.module()(torch.from_numpy(windows)).numpy(), atol=1e-3)
 
 
 class WithSideOutput(ResidualUNet):

@@ -40,7 +40,7 @@ def test_padding_is_what_air_becomes_under_the_scans_own_numbers():
 
     region = prepare(scan, fit(stage_of(*STEPS), scan), Box((-4, 0, 0), (8, 20, 24)))
 
-    np.testing.assert_allclose(region.array[:4], z_scored(scan)[1], atol=1e-5)
+    np.testing.assert_allclose(region.array[0, :4], z_scored(scan)[1], atol=1e-5)
 
 
 def test_a_stage_without_such_steps_stays_as_it_is():

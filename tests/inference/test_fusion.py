@@ -1,9 +1,10 @@
 import numpy as np
 
+from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.imaging.resampling import resize
-from napari_kidney_seg.inference.fusion import Restored, masked_argmax, restore_probability
+from napari_kidney_seg.inference.fusion import Restored, mask_of, masked_argmax
 
 GEOMETRY = Geometry.from_spacing((40, 12, 14), (2.0, 1.0, 1.0))
 LESION = ("kidney", "cyst", "tumor")
@@ -20,7 +21,7 @@ def row(*channels: list[float]) -> np.ndarray:
 
 
 def fused(organ: StageOutput, lesion: StageOutput, shape) -> np.ndarray:
-    return masked_argmax(organ, lesion, Geometry.from_spacing(shape, (1.0, 1.0, 1.0)), (1, 3, 2))
+    return result_of(masked_argmax(organ, lesion, Geometry.from_spacing(shape, (1.0, 1.0, 1.0)), (1, 3, 2)))
 
 
 def test_masked_argmax_on_hand_computed_voxels():
@@ -51,31 +52,51 @@ def test_no_regions_give_an_empty_mask():
     assert not fused(nothing, stage_output(LESION), (2, 3, 4)).any()
 
 
-def test_probability_is_restored_as_by_resizing_the_region_at_once():
+def test_probabilities_read_slab_by_slab_are_those_of_resizing_the_region_at_once():
     box = Box((3, 2, 1), (39, 11, 13))
     values = np.random.default_rng(0).random((3, 10, 18, 6)).astype(np.float32)
-    output = stage_output(LESION, (box, values))
+    restored = Restored(stage_output(LESION, (box, values)), GEOMETRY, (1, 2))
 
-    restored = restore_probability(output, GEOMETRY, (1, 2))
+    found = np.zeros((2, *GEOMETRY.shape), np.float32)
+    for slab in restored.slabs():
+        found[(slice(None), *slab.slices)] = restored.within(slab)
 
-    expected = np.zeros(GEOMETRY.shape, np.float32)
-    expected[box.slices] = resize(values[1] + values[2], box.shape)
-    np.testing.assert_allclose(restored, expected, atol=1e-5)
+    expected = np.zeros((2, *GEOMETRY.shape), np.float32)
+    expected[(slice(None), *box.slices)] = resize(values[1:], box.shape)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_region_outside_the_scan_is_cut_off():
     output = stage_output(LESION, (Box((-2, -2, -2), (4, 4, 4)), np.full((3, 6, 6, 6), 0.25)))
+    restored = Restored(output, GEOMETRY, (0,))
 
-    restored = restore_probability(output, GEOMETRY, (0,))
+    (slab,) = restored.slabs()
 
-    assert restored.sum() == 4**3 * 0.25
+    assert slab == Box((0, 0, 0), (4, 4, 4))
+    assert restored.within(slab).sum() == 4**3 * 0.25
+
+
+def test_a_background_class_never_wins_inside_the_organ():
+    box = Box((0, 0, 0), (1, 1, 2))
+    organ = stage_output(("background", "kidney"), (box, row([0.0, 0.0], [1.0, 1.0])))
+    lesion = stage_output(("background", "kidney", "tumor"), (box, row([0.9, 0.9], [0.06, 0.04], [0.04, 0.06])))
+
+    labels = result_of(masked_argmax(organ, lesion, Geometry.from_spacing((1, 1, 2), (1.0, 1.0, 1.0)), (0, 1, 2)))
+
+    assert labels[0, 0].tolist() == [1, 2]
+
+
+def test_a_fusion_says_which_slice_it_has_come_to():
+    organ = stage_output(("background", "kidney"), (Box((2, 0, 0), (38, 5, 5)), row([0.0], [1.0])))
+
+    assert list(mask_of(organ, GEOMETRY)) == [18, 34, 38]
 
 
 def test_overlapping_regions_count_with_their_mean():
     one, other = Box((0, 0, 0), (1, 1, 3)), Box((0, 0, 2), (1, 1, 4))
     output = stage_output(("kidney",), (one, row([0.2, 0.2, 0.2])), (other, row([0.6, 0.6])))
 
-    values = Restored(output, (0,)).within(Box((0, 0, 0), (1, 1, 5)))
+    values = Restored(output, GEOMETRY, (0,)).within(Box((0, 0, 0), (1, 1, 5)))
 
     np.testing.assert_allclose(values[0, 0, 0], [0.2, 0.2, 0.4, 0.6, 0.0], atol=1e-6)
 
@@ -85,7 +106,7 @@ def test_slabs_hold_every_region_and_stay_inside_the_scan():
         ("kidney",), (Box((2, 0, 0), (20, 5, 5)), row([1.0])), (Box((30, 3, 3), (44, 9, 20)), row([1.0]))
     )
 
-    slabs = list(Restored(output, (0,)).slabs(GEOMETRY))
+    slabs = list(Restored(output, GEOMETRY, (0,)).slabs())
 
     assert [(slab.start[0], slab.stop[0]) for slab in slabs] == [(2, 18), (18, 34), (34, 40)]
     assert {(slab.start[1:], slab.stop[1:]) for slab in slabs} == {((0, 0), (9, 14))}

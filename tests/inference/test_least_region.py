@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.geometry import Box, Geometry
-from napari_kidney_seg.core.method import StageOutput, WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import StageOutput
 from napari_kidney_seg.inference.least_region import AtLeast
 from napari_kidney_seg.inference.regions import AroundForeground
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_kidney_seg.core.geometry import Box, Geometry
-from napari_kidney_seg.core.method import WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.intensity import GaussianSmooth, Window
 from napari_kidney_seg.imaging.resampling import resize
@@ -25,7 +25,7 @@ def test_region_is_windowed_on_the_native_grid_and_then_resized():
     region = prepare(scan, stage, box)
 
     windowed = (np.clip(scan.array[box.slices].astype(np.float32), -200, 400) + 200) / 300 - 1
-    np.testing.assert_allclose(region.array, resize(windowed, (65, 8, 32)), atol=1e-5)
+    np.testing.assert_allclose(region.array[0], resize(windowed, (65, 8, 32)), atol=1e-5)
     np.testing.assert_allclose(region.spacing, (3.0, 14 / 8, 20 / 32))
 
 
@@ -35,10 +35,10 @@ def test_short_region_is_padded_at_both_ends_with_what_air_becomes():
 
     region = prepare(scan, stage, Box.whole(scan.geometry.shape))
 
-    assert region.array.shape == (8, 20, 24)
+    assert region.array.shape == (1, 8, 20, 24)
     assert region.inner == Box((1, 0, 0), (6, 20, 24))
-    np.testing.assert_array_equal(region.array[[0, 6, 7]], -1)
-    np.testing.assert_allclose(region.array[1:6], WINDOW(scan.array, scan.spacing), atol=1e-6)
+    np.testing.assert_array_equal(region.array[0, [0, 6, 7]], -1)
+    np.testing.assert_allclose(region.array[0, 1:6], WINDOW(scan.array, scan.spacing), atol=1e-6)
 
 
 def test_region_that_reaches_outside_the_scan_is_padded_after_the_intensity_steps():
@@ -48,9 +48,9 @@ def test_region_that_reaches_outside_the_scan_is_padded_after_the_intensity_step
 
     region = prepare(scan, stage, Box((-2, 0, 0), (10, 20, 30)))
 
-    np.testing.assert_array_equal(region.array[:2], -1)
-    np.testing.assert_array_equal(region.array[:, :, 24:], -1)
-    np.testing.assert_allclose(region.array[2:, :, :24], stage.normalize(scan.array, scan.spacing)[:10], atol=1e-6)
+    np.testing.assert_array_equal(region.array[0, :2], -1)
+    np.testing.assert_array_equal(region.array[0, :, :, 24:], -1)
+    np.testing.assert_allclose(region.array[0, 2:, :, :24], stage.normalize(scan.array, scan.spacing)[:10], atol=1e-6)
 
 
 def test_spacing_grid_brings_a_region_to_that_spacing():
@@ -59,7 +59,7 @@ def test_spacing_grid_brings_a_region_to_that_spacing():
 
     region = prepare(scan, stage, Box((0, 0, 0), (10, 20, 24)))
 
-    assert region.array.shape == (20, 20, 12)
+    assert region.array.shape == (1, 20, 20, 12)
     np.testing.assert_allclose(region.spacing, (1.5, 1.0, 2.0))
 
 
@@ -84,6 +84,6 @@ def test_a_region_that_is_seen_whole_is_padded_to_multiples_of_the_divisor(scan)
 
     region = prepare(scan, stage, Box((1, 2, 3), (20, 36, 44)))  # 19 x 34 x 41 voxels
 
-    assert region.window == region.array.shape == (24, 40, 48)
+    assert region.window == region.array.shape[1:] == (24, 40, 48)
     assert region.inner == Box((2, 3, 3), (21, 37, 44))
-    assert region.array[0].max() == stage.pad_value
+    assert region.array[0, 0].max() == stage.pad_value

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.inference.region_fusion import one_organ_per_region
@@ -21,13 +22,17 @@ def output_of(*regions, **changes):
     return replace(StageOutput(stage="segmentation", classes=classes, regions=regions), **changes)
 
 
+def fused(output):
+    return result_of(one_organ_per_region(output, GRID, IDS))
+
+
 def test_only_the_largest_component_of_a_region_is_kept_unless_a_person_drew_it():
     foreground = np.zeros((4, 6, 8))
     foreground[:, 1:4, 1:4] = foreground[:2, 5, 7] = 1
     box = Box((0, 0, 2), (4, 6, 10))
 
-    predicted = one_organ_per_region(output_of(region(box, foreground)), GRID, IDS)
-    drawn = one_organ_per_region(output_of(region(box, foreground), given=True), GRID, IDS)
+    predicted = fused(output_of(region(box, foreground)))
+    drawn = fused(output_of(region(box, foreground), given=True))
 
     assert np.count_nonzero(predicted) == 4 * 3 * 3
     assert np.count_nonzero(drawn) == 4 * 3 * 3 + 2
@@ -39,7 +44,7 @@ def test_where_regions_overlap_the_surer_one_counts():
     sure, unsure = np.full((4, 6, 8), 0.9), np.full((4, 6, 8), 0.8)
 
     for regions in [(first, sure, 0), (second, unsure, 1)], [(second, unsure, 1), (first, sure, 0)]:
-        labels = one_organ_per_region(output_of(*(region(*one) for one in regions)), GRID, IDS)
+        labels = fused(output_of(*(region(*one) for one in regions)))
 
         assert (labels[:, :, :8] == 1).all()
         assert (labels[:, :, 8:] == 2).all()
@@ -49,6 +54,6 @@ def test_probabilities_are_restored_before_the_class_is_chosen():
     foreground = np.zeros((4, 6, 2))
     foreground[..., 1] = 1
 
-    labels = one_organ_per_region(output_of(region(Box((0, 0, 0), (4, 6, 12)), foreground)), GRID, IDS)
+    labels = fused(output_of(region(Box((0, 0, 0), (4, 6, 12)), foreground)))
 
     assert labels[0, 0].tolist() == [0] * 6 + [1] * 6

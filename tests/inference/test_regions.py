@@ -3,7 +3,8 @@ import pytest
 
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.geometry import Box, Geometry
-from napari_kidney_seg.core.method import RegionOutput, StageOutput, WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.inference.regions import (
     AroundEachComponent,
     AroundForeground,

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.imaging.components import KeepLargest
@@ -24,7 +25,7 @@ def output(name, classes, index, **changes):
 def fused(kidney, masses, fusion=UNION, classes=MASSES, **changes):
     outputs = {"kidney": output("kidney", ("background", "kidney"), kidney, **changes)}
     outputs["masses"] = output("masses", classes, masses)
-    return fusion(outputs, GRID)
+    return result_of(fusion(outputs, GRID))
 
 
 @pytest.fixture
@@ -95,4 +96,4 @@ def test_a_masses_stage_that_knows_the_kidney_decides_where_it_looked(kidney):
 def test_without_kidney_and_masses_the_mask_is_empty():
     found_nothing = {name: StageOutput(stage=name, classes=MASSES) for name in ("kidney", "masses")}
 
-    assert UnionFusion(keep=KEEP)(found_nothing, GRID).max() == 0
+    assert result_of(UNION(found_nothing, GRID)).max() == 0

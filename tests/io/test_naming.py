@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_kidney_seg.io.naming import image_format, mask_path_for, scan_name
+from napari_kidney_seg.io.naming import image_format, kits_mask, mask_path_for, scan_name
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,13 @@ def test_a_dicom_file_without_suffix_is_known_by_its_preamble(tmp_path):
     assert image_format(tmp_path / "IM0001") == "dicom"
     assert image_format(tmp_path / "notes") == ""
     assert image_format(tmp_path) == "dicom"
+
+
+def test_the_mask_of_a_kits_case_is_that_of_kits23_before_the_vote_of_kits21(tmp_path):
+    assert kits_mask(tmp_path) is None
+
+    (tmp_path / "aggregated_MAJ_seg.nii.gz").touch()
+    assert kits_mask(tmp_path) == tmp_path / "aggregated_MAJ_seg.nii.gz"
+
+    (tmp_path / "segmentation.nii.gz").touch()
+    assert kits_mask(tmp_path) == tmp_path / "segmentation.nii.gz"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from napari_kidney_seg.core.method import Method, Paper, Stage, WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import Method, Paper, Stage
 from napari_kidney_seg.core.recipe import Recipe
 from napari_kidney_seg.imaging.intensity import Window
-from napari_kidney_seg.inference.fusion import restore_probability
+from napari_kidney_seg.inference.fusion import mask_of
 from napari_kidney_seg.inference.regions import WholeScan
 from napari_kidney_seg.training.sampling import RandomBox
 
@@ -27,7 +28,7 @@ def loss():
 
 def fuse(outputs, geometry):
     """Return kidney where it is likelier than not."""
-    return (restore_probability(outputs["kidney"], geometry, (1,)) > 0.5).astype(np.uint8)
+    return (yield from mask_of(outputs["kidney"], geometry)).astype(np.uint8)
 
 
 KIDNEY = Stage(

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.methods.bisc_unet import CLASSES, METHOD, REGION, SPACING, fuse, plain_loss
@@ -71,7 +72,7 @@ def test_where_regions_overlap_their_mean_decides_and_outside_is_background():
     geometry = Geometry.from_spacing((4, 4, 10), (1.0, 1.0, 1.0))
     sure, unsure = (Box((0, 0, 1), (4, 4, 6)), 0.9), (Box((0, 0, 4), (4, 4, 9)), 0.3)
 
-    labels = fuse(output_of(sure, unsure), geometry)
+    labels = result_of(fuse(output_of(sure, unsure), geometry))
 
     assert labels[2, 2].tolist() == [0, 1, 1, 1, 1, 1, 0, 0, 0, 0]
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from napari_kidney_seg.core.events import Progress
+from napari_kidney_seg.core.events import Progress, result_of
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.inference.cascade import run_cascade
@@ -35,7 +35,7 @@ def test_a_tumor_wins_also_outside_the_kidney():
     region = RegionOutput(box=box, probabilities=probabilities)
     output = StageOutput(stage="kidney", classes=CLASSES, regions=(region,))
 
-    labels = fuse({"kidney": output}, Geometry.from_spacing((1, 1, 4), (1.0, 1.0, 1.0)))
+    labels = result_of(fuse({"kidney": output}, Geometry.from_spacing((1, 1, 4), (1.0, 1.0, 1.0))))
 
     assert labels.ravel().tolist() == [0, 1, 2, 2]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.geometry import Geometry
-from napari_kidney_seg.core.method import FittedGrid
+from napari_kidney_seg.core.grid import FittedGrid
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import NetworkSpec
 from napari_kidney_seg.inference.options import RunOptions

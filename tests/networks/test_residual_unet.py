@@ -35,6 +35,18 @@ def test_the_fine_network_takes_any_number_of_slices(shape):
     assert network(torch.randn(1, 1, *shape)).shape == (1, 3, *shape)
 
 
+def test_a_second_channel_of_the_input_changes_the_scores_and_only_the_entry():
+    sizes = get_method("resunet-2.5d", "smoke").stage("lesion").network_args
+    plain, guided = ResidualUNet(**sizes), ResidualUNet(**sizes, channels=2).eval()
+    image = torch.randn(1, 2, 3, 16, 16)
+    changed = image * torch.tensor([1.0, 2.0]).view(1, 2, 1, 1, 1)
+
+    different = {name for name, tensor in plain.state_dict().items() if tensor.shape != guided.state_dict()[name].shape}
+
+    assert different == {"entry.0.weight"}
+    assert not torch.equal(guided(changed), guided(image))
+
+
 def test_in_plane_kernels_and_strides_never_mix_slices():
     network = ResidualUNet(classes=2, widths=(4, 8), kernels=((1, 3, 3),) * 2, strides=((1, 2, 2),)).eval()
     for module in network.modules():

@@ -2,7 +2,11 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from napari_kidney_seg.core.errors import UnwritableImageError
+from napari_kidney_seg.io.images import read_labels, read_volume
 
 MODULE = Path(__file__).parents[2] / "benchmarks" / "heldout_phantoms.py"
 
@@ -33,3 +37,39 @@ def test_the_table_of_kits_gives_the_documented_cases(heldout, shared_data):
     cases = heldout.heldout_cases(shared_data)
 
     assert (cases[0].case, cases[23].case) == ("case_00003", "case_00233")
+
+
+@pytest.fixture
+def one_case(heldout, phantom, monkeypatch, tmp_path):
+    """The table of a single held-out case, which is rendered as the small phantom of this room."""
+    (tmp_path / "kits23_labels.csv").write_text("case,split\ncase_00003,validation")
+    monkeypatch.setattr(heldout, "render_heldout", lambda case, data: phantom)
+    return tmp_path / "output" / "case_00003"
+
+
+def test_a_written_case_reads_back_the_same(heldout, one_case, phantom, tmp_path):
+    scan, labels = phantom
+
+    list(heldout.write_heldout(tmp_path / "output", tmp_path))
+
+    read = read_volume(one_case / "imaging.nii.gz"), read_labels(one_case / "segmentation.nii.gz")
+    for found, written in zip(read, (scan, labels), strict=True):
+        np.testing.assert_array_equal(found.array, written.array)
+        assert found.geometry.is_close(written.geometry)
+
+
+def test_an_interrupted_run_leaves_no_half_of_a_file_and_is_continued(heldout, one_case, monkeypatch, tmp_path):
+    def full_disk(image, path):
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(heldout.nib.Nifti1Image, "to_filename", full_disk)
+        with pytest.raises(UnwritableImageError, match="No space left"):
+            list(heldout.write_heldout(tmp_path / "output", tmp_path))
+    assert list(one_case.iterdir()) == []
+
+    (written,) = heldout.write_heldout(tmp_path / "output", tmp_path)
+
+    assert written.case == "case_00003"
+    assert sorted(path.name for path in one_case.iterdir()) == ["imaging.nii.gz", "segmentation.nii.gz"]

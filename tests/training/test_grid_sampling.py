@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.geometry import Box, Geometry
-from napari_kidney_seg.core.method import WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
 from napari_kidney_seg.imaging.components import KeepLargest
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.class_lookup import ClassOfLabel

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.geometry import Box
-from napari_kidney_seg.core.method import WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.sampling import RandomBox, RegionSlab, cut_window, draw_order
 

@@ -4,6 +4,7 @@ import torch
 
 from napari_kidney_seg.core.recipe import IGNORE
 from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.methods.resunet_2p5d import Choices, resunet_2p5d
 from napari_kidney_seg.training.task import StageTask, mix
 
 
@@ -22,6 +23,20 @@ def test_a_window_follows_from_seed_epoch_and_position(task):
     assert set(target.unique().tolist()) <= {0, 1, 2, IGNORE}
     torch.testing.assert_close(image, same)
     assert not torch.equal(image, other)
+
+
+def test_a_guide_of_a_window_is_the_reference_of_what_the_earlier_stage_answers(dataset):
+    method = resunet_2p5d(Choices(lesion_input="image+kidney_prob")).with_preset("smoke")
+    guided = StageTask(stage=method.stage("lesion"), training=dataset, validation=dataset)
+    plain = StageTask(stage=get_method("resunet-2.5d", "smoke").stage("lesion"), training=dataset, validation=dataset)
+
+    image, target = guided.window(0, [0, 3, 7], augmented=True)
+    without, same = plain.window(0, [0, 3, 7], augmented=True)
+
+    assert image.shape == (2, *guided.stage.window)
+    torch.testing.assert_close(image[:1], without)
+    torch.testing.assert_close(image[1], (target != IGNORE).float())
+    torch.testing.assert_close(target, same)
 
 
 def test_validation_windows_are_fixed_and_not_augmented(task):

@@ -9,7 +9,8 @@ import pytest
 from napari.utils.shortcuts import default_shortcuts
 from qtpy.QtWidgets import QPushButton
 
-from napari_kidney_seg.core.method import Method, WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.components import KeepLargest
 from napari_kidney_seg.inference.cascade import run_cascade

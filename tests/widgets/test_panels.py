@@ -79,6 +79,12 @@ def test_a_notice_is_shown_once_until_cleared(notices):
     assert notices.isHidden()
 
 
+def test_an_error_is_shown_as_one(notices):
+    notices.add_error("not_saved", "The disk is full.")
+
+    assert notices.notices == (Notice(code="not_saved", text="The disk is full.", level="error"),)
+
+
 def test_a_remedy_is_one_click(notices, qtbot):
     clicks = []
 

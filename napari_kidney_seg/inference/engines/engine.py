@@ -76,10 +76,13 @@ class Engine(ABC):
 
     @abstractmethod
     def logits(self, windows: Tensor) -> Tensor:
-        """Return the scores (B, C, Z, Y, X) for `windows` (B, 1, Z, Y, X) from main memory, on the engine's device."""
+        """Return the scores (B, C, Z, Y, X) for `windows` (B, I, Z, Y, X) from main memory, on the engine's device."""
+
+    def make_ready(self, window: Shape) -> None:  # noqa: B027 - most engines have nothing to do
+        """Do beforehand what takes long the first time that a window of this shape is predicted."""
 
     def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the scores (B, C, Z, Y, X) for `windows` (B, 1, Z, Y, X), both in main memory."""
+        """Return the scores (B, C, Z, Y, X) for `windows` (B, I, Z, Y, X), both in main memory."""
         result: NDArray[np.float32] = self.logits(torch.from_numpy(windows)).float().cpu().numpy()
         return result
 

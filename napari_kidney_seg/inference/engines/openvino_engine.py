@@ -6,6 +6,7 @@ import logging
 import warnings
 from dataclasses import replace
 from functools import lru_cache, partial
+from threading import Lock
 from typing import Any
 
 import openvino as ov
@@ -20,6 +21,7 @@ COMPILED_MODELS = 8  # kept in memory, so that a second run of a cascade starts 
 TRACED_SIZE = 32  # voxels per axis of the example that is traced; a whole window would take many times as long
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 _compiled: dict[tuple[object, ...], Any] = {}
+_compiling = Lock()
 
 
 class OpenVinoEngine(Engine):
@@ -36,7 +38,8 @@ class OpenVinoEngine(Engine):
     Notes
     -----
     A model is compiled for windows of one fixed shape: with a dynamic one it is compiled anew at each change, or runs
-    slower. Windows of another shape than the first get a model of their own.
+    slower. Windows of another shape than the first get a model of their own. Compiling cannot be interrupted; a run
+    does it in the background, and one that starts after a cancelled one takes up what that had begun.
     """
 
     name = "openvino"
@@ -48,8 +51,12 @@ class OpenVinoEngine(Engine):
         self._requests = {spec.window: self._compiled(spec).create_infer_request()}
 
     def logits(self, windows: Tensor) -> Tensor:
-        """Return the scores (B, C, Z, Y, X) for `windows` (B, 1, Z, Y, X), in main memory."""
+        """Return the scores (B, C, Z, Y, X) for `windows` (B, I, Z, Y, X), in main memory."""
         return torch.cat([self._one(window[None]) for window in windows])
+
+    def make_ready(self, window: Shape) -> None:
+        """Compile the model for windows of this shape."""
+        self._request_for(window)
 
     def _one(self, window: Tensor) -> Tensor:
         request = self._request_for(tuple(window.shape[2:]))  # type: ignore[arg-type]
@@ -76,22 +83,26 @@ class _MainOutput(nn.Module):
 
 
 def _compiled_model(spec: NetworkSpec, hint: str, threads: int | None) -> Any:
+    if not spec.key:
+        return _compile(spec, hint, threads)
     key = (spec.key, spec.window, hint, threads)
-    if not spec.key or key not in _compiled:
-        logger.debug("compiling %s for windows of %s, %s", spec.key or "a network", spec.window, hint)
-        _compiled[key] = _compile(spec.module(), spec.window, hint, threads)
-        while len(_compiled) > COMPILED_MODELS:
-            del _compiled[next(iter(_compiled))]
-    return _compiled[key] if spec.key else _compiled.pop(key)
+    with _compiling:
+        if key not in _compiled:
+            _compiled[key] = _compile(spec, hint, threads)
+            while len(_compiled) > COMPILED_MODELS:
+                del _compiled[next(iter(_compiled))]
+        return _compiled[key]
 
 
-def _compile(module: nn.Module, window: Shape, hint: str, threads: int | None) -> Any:
-    example = torch.zeros((1, 1, *(min(n, TRACED_SIZE) for n in window)))
+def _compile(spec: NetworkSpec, hint: str, threads: int | None) -> Any:
+    channels, window = spec.stage.channels, spec.window
+    logger.debug("compiling %s for windows of %s, %s", spec.key or "a network", window, hint)
+    example = torch.zeros((1, channels, *(min(n, TRACED_SIZE) for n in window)))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # OpenVINO traces with torch.jit, which torch calls deprecated
         # Left to trace by itself, OpenVINO has torch check the trace: two more runs and imports of many seconds.
-        traced = torch.jit.trace(_MainOutput(module), example, check_trace=False)  # type: ignore[no-untyped-call]
-        model = ov.convert_model(traced, example_input=example, input=[[1, 1, *window]])
+        traced = torch.jit.trace(_MainOutput(spec.module()), example, check_trace=False)  # type: ignore[no-untyped-call]
+        model = ov.convert_model(traced, example_input=example, input=[[1, channels, *window]])
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
     if threads is not None:
         config["INFERENCE_NUM_THREADS"] = threads

@@ -30,7 +30,7 @@ class TorchEngine(Engine):
 
     @torch.inference_mode()
     def logits(self, windows: Tensor) -> Tensor:
-        """Return the scores (B, C, Z, Y, X) for `windows` (B, 1, Z, Y, X) from main memory, on the engine's device."""
+        """Return the scores (B, C, Z, Y, X) for `windows` (B, I, Z, Y, X) from main memory, on the engine's device."""
         with self._autocast():
             scores: Tensor = first_output(self._module(windows.to(self.device)))
         return scores.float()

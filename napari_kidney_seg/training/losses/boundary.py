@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import check_choice
 
 TINY = 1e-5  # in the denominator of Dice
 SPACE = (2, 3, 4)
@@ -101,9 +101,7 @@ class BoundaryLoss:
     bce: str = "mean"
 
     def __post_init__(self) -> None:
-        if self.bce not in EDGE_COSTS:
-            known = ", ".join(map(repr, EDGE_COSTS))
-            raise KidneySegError(f"Found bce={self.bce!r}; needed one of {known}. Choose one of these.")
+        check_choice("bce", self.bce, EDGE_COSTS)
 
     def __call__(self, outputs: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
         """Return the loss per sample, shape (B,).

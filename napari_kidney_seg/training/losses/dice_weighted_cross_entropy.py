@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_kidney_seg.training.losses.per_class_dice import SPACE, class_dice, one_hot
+from napari_kidney_seg.training.losses.dice import SPACE, dice_of_present, one_hot
 
 CERTAINTY = 1e-7  # probabilities are kept this far from 0 and 1
 
@@ -57,12 +57,6 @@ class DiceWeightedCrossEntropy:
         weights = torch.tensor(self.class_weights, device=probabilities.device)
         dice = dice_of_present(probabilities, reference)
         return self.alpha * dice + (1 - self.alpha) * weighted_cross_entropy(probabilities, reference, weights)
-
-
-def dice_of_present(probabilities: Tensor, reference: Tensor) -> Tensor:
-    """Return one minus the mean Dice of the classes in each sample's `reference`, both (B, C, Z, Y, X); shape (B,)."""
-    is_present = (reference.sum(dim=SPACE) > 0).float()  # (B, C)
-    return 1 - (class_dice(probabilities, reference) * is_present).sum(dim=1) / is_present.sum(dim=1)
 
 
 def weighted_cross_entropy(probabilities: Tensor, reference: Tensor, weights: Tensor) -> Tensor:

@@ -72,3 +72,61 @@ def test_an_absent_class_does_not_count_in_the_dice_mean():
     loss = MaskedDiceCrossEntropy(class_weights=(1, 1))(logits_for(target, 2), target)
 
     assert loss.item() == pytest.approx(0, abs=1e-4)
+
+
+def four_voxels(*probabilities, target=(0, 0, 0, 1)):
+    """Return scores of four voxels whose true class has the given probabilities, and their target."""
+    right = torch.tensor(probabilities).view(1, 1, 1, 4)
+    target = torch.tensor(target).view(1, 1, 1, 4)
+    kept = target.where(target != IGNORE, 0)
+    chances = torch.stack([torch.where(kept == 0, right, 1 - right), torch.where(kept == 1, right, 1 - right)], dim=1)
+    return chances.log(), target
+
+
+def cross_entropy_part(loss, logits, target):
+    return (loss(logits, target) - MaskedDiceCrossEntropy(class_weights=loss.class_weights)(logits, target)).item()
+
+
+def test_of_the_hardest_voxels_the_cross_entropy_is_the_mean_of_those_alone():
+    logits, target = four_voxels(0.9, 0.2, 0.5, 0.6)
+
+    loss = MaskedDiceCrossEntropy(class_weights=(1, 1), hardest_share=0.5)
+
+    hardest = -(math.log(0.2) + math.log(0.5)) / 2
+    every = -(math.log(0.9) + math.log(0.2) + math.log(0.5) + math.log(0.6)) / 4
+    assert cross_entropy_part(loss, logits, target) == pytest.approx(hardest - every, abs=1e-5)
+
+
+def test_class_weights_decide_which_voxels_are_hardest_and_how_much_they_count():
+    # With weight 3 the last voxel costs 3 * -log 0.6 = 1.53, after 1.61 of the second and before 0.69 of the third.
+    logits, target = four_voxels(0.9, 0.2, 0.5, 0.6)
+
+    loss = MaskedDiceCrossEntropy(class_weights=(1, 3), hardest_share=0.5)
+
+    hardest = -(math.log(0.2) + 3 * math.log(0.6)) / 4
+    every = -(math.log(0.9) + math.log(0.2) + math.log(0.5) + 3 * math.log(0.6)) / 6
+    assert cross_entropy_part(loss, logits, target) == pytest.approx(hardest - every, abs=1e-5)
+
+
+def test_the_share_is_of_the_valid_voxels_and_rounded_up():
+    logits, target = four_voxels(0.9, 0.2, 0.5, 0.6, target=(0, IGNORE, 0, 1))
+
+    loss = MaskedDiceCrossEntropy(class_weights=(1, 1), hardest_share=0.4)  # 1.2 of three: two
+
+    hardest = -(math.log(0.5) + math.log(0.6)) / 2
+    every = -(math.log(0.9) + math.log(0.5) + math.log(0.6)) / 3
+    assert cross_entropy_part(loss, logits, target) == pytest.approx(hardest - every, abs=1e-5)
+
+
+def test_mining_leaves_each_sample_to_itself_and_one_without_valid_voxels_at_zero():
+    logits = torch.randn(3, 3, 2, 4, 4, requires_grad=True)
+    target = torch.randint(0, 3, (3, 2, 4, 4))
+    target[2] = IGNORE
+    loss = MaskedDiceCrossEntropy(class_weights=(1, 2, 2), hardest_share=0.3)
+
+    losses = loss(logits, target)
+    losses.sum().backward()
+
+    torch.testing.assert_close(losses[:1], loss(logits[:1], target[:1]))
+    assert losses[2] == 0
+    assert torch.isfinite(logits.grad).all()

@@ -3,12 +3,11 @@ from math import log
 import pytest
 import torch
 
+from napari_kidney_seg.training.losses.dice import dice_of_present, one_hot
 from napari_kidney_seg.training.losses.dice_weighted_cross_entropy import (
     DiceWeightedCrossEntropy,
-    dice_of_present,
     weighted_cross_entropy,
 )
-from napari_kidney_seg.training.losses.per_class_dice import one_hot
 
 LOSS = DiceWeightedCrossEntropy(class_weights=(1.0, 5.0, 10.0))
 TARGET = torch.tensor([0, 0, 1, 2]).view(1, 1, 1, 4)

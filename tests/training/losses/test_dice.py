@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from napari_kidney_seg.training.losses.per_class_dice import class_dice, one_hot, per_class_dice
+from napari_kidney_seg.training.losses.dice import class_dice, one_hot, per_class_dice, present_dice
 
 SURE = 30.0  # score of a certain answer
 
@@ -60,3 +60,27 @@ def test_dice_of_a_class():
     reference = torch.tensor([0.0, 1.0]).view(1, 1, 1, 1, 2)
 
     assert class_dice(probabilities, reference).item() == pytest.approx(2 / 2.5, abs=1e-4)
+
+
+def test_a_perfect_prediction_costs_nothing_over_the_present_classes():
+    target = torch.randint(0, 3, (2, 4, 5, 6))
+
+    torch.testing.assert_close(present_dice(certain(target, 3), target), torch.zeros(2), atol=1e-4, rtol=0)
+
+
+def test_the_value_of_an_undecided_answer_is_as_computed_by_hand():
+    # Three classes at p = 1/3, of four voxels one kidney and no tumor: Dice 2 / (4/3 + 3) and (2/3) / (4/3 + 1).
+    target = torch.tensor([0, 0, 0, 1]).view(1, 1, 2, 2)
+
+    loss = present_dice(torch.zeros(1, 3, 1, 2, 2), target)
+
+    assert loss.item() == pytest.approx(1 - (6 / 13 + 2 / 7) / 2, abs=1e-4)
+
+
+def test_a_class_that_is_not_present_leaves_finite_gradients():
+    logits = torch.randn(1, 3, 2, 4, 4, requires_grad=True)
+
+    present_dice(logits, torch.zeros(1, 2, 4, 4, dtype=torch.long)).sum().backward()
+
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad.abs().max() > 0

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from napari_kidney_seg.core.events import Notice, result_of
+from napari_kidney_seg.core.geometry import Box, Geometry
+from napari_kidney_seg.core.method import RegionOutput, StageOutput
+from napari_kidney_seg.imaging.components import KeepLargerThan
+from napari_kidney_seg.inference.masked_fusion import MaskedFusion
+from tests.inference.fakes import codes, finished
+
+SHAPE = (12, 20, 60)
+GRID = Geometry.from_spacing(SHAPE, (5.0, 2.0, 2.0))  # 0.02 ml a voxel
+FUSION = MaskedFusion(keep=KeepLargerThan(voxels=1200))
+
+
+def output(name, classes, index, **changes):
+    """Return the output that says class `index` (Z, Y, X) for sure, over the whole grid."""
+    certain = np.stack([index == number for number in range(len(classes))]).astype(np.float32)
+    region = RegionOutput(box=Box.whole(SHAPE), probabilities=certain)
+    return StageOutput(stage=name, classes=classes, regions=(region,), **changes)
+
+
+def outputs(organ, lesion=None, **changes):
+    lesion = np.zeros(SHAPE, np.uint8) if lesion is None else lesion
+    return {
+        "kidney": output("kidney", ("background", "kidney"), organ, **changes),
+        "lesion": output("lesion", ("kidney", "cyst", "tumor"), lesion),
+    }
+
+
+def notices_of(organ, **changes):
+    steps, _ = finished(FUSION(outputs(organ, **changes), GRID))
+    return [step for step in steps if isinstance(step, Notice)]
+
+
+@pytest.fixture
+def organ():
+    """A kidney of 1600 voxels, 32 ml, that stays, and nothing else."""
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[1:11, 2:18, 2:12] = 1
+    return mask
+
+
+def test_inside_the_kidney_the_likeliest_class_counts(organ):
+    lesion = np.zeros(SHAPE, np.uint8)
+    lesion[:, :, 4:6], lesion[:, :, 6:8], lesion[:, :, 50:] = 1, 2, 2
+
+    labels = result_of(FUSION(outputs(organ, lesion), GRID))
+
+    assert labels[5, 5, 1:13].tolist() == [0, 1, 1, 3, 3, 2, 2, 1, 1, 1, 1, 0]
+    assert not labels[:, :, 50:].any()
+
+
+def test_ten_milliliters_that_are_removed_are_told_with_size_place_and_remedy(organ):
+    organ[3:8, 5:15, 30:40] = 1  # 500 voxels, 10 ml
+    organ[0, 0, 50:55] = 1
+
+    (notice,) = notices_of(organ)
+
+    assert notice.code == "components_removed"
+    assert notice.level == "warning"
+    assert notice.text.startswith("2 components were found and removed as too small for a kidney, 10 ml in all;")
+    assert "the largest, 10 ml, lay in slices 3 to 7" in notice.text
+    assert "draw it in the kidney layer and run the later stages again" in notice.text
+
+
+def test_a_single_component_is_told_as_one(organ):
+    organ[3:8, 5:15, 30:50] = 1
+
+    assert notices_of(organ)[0].text.startswith("1 component was found and removed as too small for a kidney, 20 ml")
+
+
+def test_less_than_ten_milliliters_are_removed_without_a_word(organ):
+    organ[3:8, 5:15, 30:40] = 1
+    organ[3, 5, 30] = 0
+
+    steps, labels = finished(FUSION(outputs(organ), GRID))
+
+    assert codes(step for step in steps if isinstance(step, Notice)) == []
+    assert np.count_nonzero(labels) == 1600
+
+
+def test_a_kidney_that_a_person_gave_stays_however_small(organ):
+    organ[:] = 0
+    organ[3:8, 5:15, 30:50] = 1
+
+    assert notices_of(organ, given=True) == []
+    np.testing.assert_array_equal(result_of(FUSION(outputs(organ, given=True), GRID)), organ)
