@@ -110,7 +110,9 @@ def test_a_network_with_a_guide_gets_both_channels(spec, engine):
     guide = Guide(source="coarse", target=lambda labels: labels)
     args = {**UNET, "channels": 2}
     guided = replace(
-        spec, stage=replace(spec.stage, network_args=args, guides=(guide,)), state=ResidualUNet(**args).state_dict()
+        spec,
+        stage=replace(spec.stage, network_args=args, requires=("coarse",), guides=(guide,)),
+        state=ResidualUNet(**args).state_dict(),
     )
     windows = np.random.default_rng(0).normal(size=(1, 2, 4, 48, 40)).astype(np.float32)
 
