@@ -1,5 +1,5 @@
 # make demo    set everything up and segment the sample scan: in a window, or headless without a display
-# make test    set everything up and run the tests
+# make test    set everything up and run the tests: first those that measure time, one by one, then the others in parallel
 # make check   ruff, mypy, architecture, manifest, lengths of functions and files
 # make bench   seconds and memory of one scan, stage by stage
 # make clean   remove what the others made
@@ -30,7 +30,8 @@ else
 endif
 
 test: setup
-	$(SCREEN) $(BIN)/python -m pytest --durations=10
+	$(SCREEN) $(BIN)/python -m pytest -m alone
+	OMP_NUM_THREADS=1 $(SCREEN) $(BIN)/python -m pytest -m "not alone" --numprocesses auto --dist worksteal --durations=10
 
 check: setup
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The figures of a bundled model: held-out phantoms, and the labelled real scans of ``../shared/data``.
 
-``python -m benchmarks.bundled_model PHANTOMS [--bundle FILE] [--output scores.json]`` where PHANTOMS is the folder that
-``python -m benchmarks.heldout_phantoms PHANTOMS`` wrote. Prints a table for people and writes JSON for the card.
+``python -m benchmarks.bundled_model PHANTOMS [--method NAME] [--bundle FILE] [--output scores.json]`` where PHANTOMS
+is what ``python -m benchmarks.heldout_phantoms PHANTOMS`` wrote; prints a table for people, writes JSON for the card.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from napari_kidney_seg.evaluation.scores import evaluate_case
 from napari_kidney_seg.inference.cascade import run_cascade
 from napari_kidney_seg.io.bundle import Bundle, find_bundle, load_bundle
 from napari_kidney_seg.io.images import read_labels, read_volume
-from napari_kidney_seg.methods import DEFAULT, get_method
+from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.dataset import open_dataset
 
 REAL_SCANS = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
@@ -101,10 +101,11 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("phantoms", type=Path, nargs="?")
+    parser.add_argument("--method", choices=list(REGISTRY), default=DEFAULT)
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    method = get_method(DEFAULT, "compact")
+    method = get_method(arguments.method, "compact")
     bundle = load_bundle(arguments.bundle or find_bundle(method), method)
     scores: dict[str, object] = {}
     if REAL_SCANS.is_dir():

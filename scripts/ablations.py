@@ -83,8 +83,10 @@ def main() -> None:
     torch.set_num_threads(1)
     chosen = ABLATIONS[arguments.ablation]
     stage = get_method(chosen.method, "smoke").stage(chosen.stage)
+    whole = f"{chosen.method}-{chosen.stage}"  # ablations of one stage share it
     for variant, changed in (("with", stage), ("without", chosen.without(stage))):
-        folders = [arguments.runs / f"{arguments.ablation}-{variant}-{seed}" for seed in range(arguments.seeds)]
+        name = whole if variant == "with" else f"{whole}-without-{arguments.ablation}"
+        folders = [arguments.runs / f"{name}-{seed}" for seed in range(arguments.seeds)]
         scores = [train(changed, arguments, seed, folder) for seed, folder in enumerate(folders)]
         cells = [f"{name} {' / '.join(f'{one[name]:.3f}' for one in scores)}" for name in scores[0]]
         print(f"| {arguments.ablation} | {variant} | {' | '.join(cells)} |", flush=True)

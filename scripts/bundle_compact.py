@@ -1,8 +1,8 @@
-"""Bundle the trained stages of the compact ``resunet-2.5d`` with its card.
+"""Bundle the trained stages of a method's compact preset with its card.
 
 For example::
 
-python scripts/bundle_compact.py --runs runs --scores scores.json \
+    python scripts/bundle_compact.py resunet-2.5d --runs runs --scores scores.json \
         --output napari_kidney_seg/models/resunet-2.5d.safetensors
 """
 
@@ -13,17 +13,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.methods import REGISTRY, get_method
 from napari_kidney_seg.training.bundling import bundle_runs
 from napari_kidney_seg.training.run_folder import RunFolder
 
 TRAINING_DATA = (
     "Synthetic CT only, rendered by napari_kidney_seg.phantom around training label maps of KiTS23 (Heller et al., "
-    "kits-challenge.org) and whole-body maps of TotalSegmentator (Wasserthal et al.): 400 phantoms, from weights that "
-    "had seen some 100 to 370 others (docs/bundled-model.md). No real scan was trained on. Epochs were chosen on "
-    "phantoms of other patients; the bodies of the whole-body maps were few and partly shared, so the validation Dice "
-    "below is optimistic. Candidates were compared on the real scans scored below."
+    "kits-challenge.org) and whole-body maps of TotalSegmentator (Wasserthal et al.): 400 phantoms, {start} "
+    "(docs/bundled-model.md). No real scan was trained on. Epochs were chosen on phantoms of other patients; bodies "
+    "of whole-body maps were few and partly shared, so the validation Dice below is optimistic."
 )
+FRESH = "from random weights"
+STARTS = {
+    "resunet-2.5d": (
+        "from weights of earlier versions that had seen some 100 to 370 others; candidates were compared on the real "
+        "scans scored below"
+    )
+}
 LICENCE = (
     "Weights learned from phantoms shaped by labels of KiTS23 (CC BY-NC-SA 4.0) and TotalSegmentator (CC BY 4.0). "
     "Whether they inherit the non-commercial and share-alike terms is open: check before any commercial use."
@@ -45,16 +51,15 @@ def history(folder: Path) -> dict[str, Any]:
 def main() -> None:
     """Write the bundle."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True)
-    for stage in ("coarse", "kidney", "lesion"):
-        parser.add_argument(f"--{stage}", default=stage, help="name of the run folder of this stage")
+    parser.add_argument("method", choices=list(REGISTRY))
+    parser.add_argument("--runs", type=Path, required=True, help="holds METHOD-STAGE for every stage")
     parser.add_argument("--scores", type=Path, help="JSON written by benchmarks.bundled_model")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-    method = get_method("resunet-2.5d", "compact")
-    runs = {stage.name: [arguments.runs / getattr(arguments, stage.name)] for stage in method.stages}
+    method = get_method(arguments.method, "compact")
+    runs = {stage.name: [arguments.runs / f"{method.name}-{stage.name}"] for stage in method.stages}
     facts = {
-        "training_data": TRAINING_DATA,
+        "training_data": TRAINING_DATA.format(start=STARTS.get(method.name, FRESH)),
         "licence": LICENCE,
         "limits": LIMITS,
         "training": {"script": "docs/bundled-model.md", **{name: history(folder) for name, (folder,) in runs.items()}},

@@ -1,15 +1,27 @@
 """Make the pictures of the README and the documentation.
 
-    xvfb-run -a -s "-screen 0 1600x1000x24" python scripts/screenshots.py --scan SCAN --mask MASK
+    xvfb-run -a -s "-screen 0 1600x1000x24" python scripts/screenshots.py [PICTURE ...]
 
-writes ``axial.png``, ``coronal.png`` and ``sagittal.png`` (the scan with its mask, seen from the three sides),
-``window.png`` (the whole window with the Segment widget) and ``edit.png`` (with the Edit widget, on a scan with cysts)
-to docs/images. ``make demo`` makes ``demo.png``.
+writes to docs/images, from the scans of ``../shared/data``:
+
+===========================================  ======================================================================
+``axial.png, coronal.png, sagittal.png``     a scan with its reference mask, seen from the three sides
+``window.png``                               the window as ``make demo`` leaves it: the sample, segmented
+``segment.png``                              the Segment widget with a real scan that it has segmented
+``edit.png``                                 the Edit widget, painting on a scan with cysts
+``train.png``                                the Train widget, training on two real scans for a minute
+===========================================  ======================================================================
+
+Each picture is made in a process of its own, as a window leaves things behind.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,66 +30,60 @@ from qtpy.QtTest import QTest
 
 if TYPE_CHECKING:
     import napari
+    from qtpy.QtWidgets import QWidget
 
 ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
 REAL = ROOT.parent / "shared" / "data" / "real"
 VIEWS = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (2, 0, 1)}  # axes from slider to columns
-LESION_CASE = (REAL / "cptac_C3L-00189_pv.nii.gz", REAL / "cptac_C3L-00189_pv_seg.nii.gz")
+PORTAL, WITH_CYSTS, WITHOUT_CONTRAST = "ircad01_pv", "cptac_C3L-00189_pv", "acrin_flt001_nc"
 WINDOW_SIZE = (1500, 940)  # pixels
 DRAW_MS = 600  # for the canvas to draw a new slice
+LONGEST_MS = 600_000  # of a run or a training
+METHOD, STAGE, EPOCHS, EPOCHS_SHOWN = "rcnn-vnet", "segmentation", 40, 25  # of the training
 
 
 def main() -> None:
-    """Write the pictures."""
+    """Write the pictures asked for, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scan", type=Path, default=REAL / "ircad01_pv.nii.gz")
-    parser.add_argument("--mask", type=Path, default=REAL / "ircad01_pv_seg.nii.gz")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
-    viewer = open_case(options.scan, options.mask)
-    for name in VIEWS:
-        show_view(viewer, name)
-        viewer.screenshot(str(options.output / f"{name}.png"), flash=False)
-        print(options.output / f"{name}.png")
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=", ".join(PICTURES))
+    names = parser.parse_args().pictures or list(PICTURES)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    if len(names) == 1:
+        PICTURES[names[0]](IMAGES / f"{names[0]}.png")
+        return
+    for name in names:
+        subprocess.run([sys.executable, __file__, name], check=True)
+        print(IMAGES / f"{name}.png", flush=True)
+
+
+def take_demo(path: Path) -> None:
+    """Photograph the demonstration when it has segmented the sample."""
+    from napari_kidney_seg.widgets.demo import open_demo
+
+    open_demo(path)
+
+
+def take_view(path: Path) -> None:
+    """Photograph a scan with its mask from the side that the picture is named after."""
+    viewer, _ = open_case(PORTAL, "Segment kidneys", with_mask=True)
+    show_view(viewer, path.stem)
+    viewer.screenshot(str(path), flash=False)
+    viewer.close()
+
+
+def take_segment(path: Path) -> None:
+    """Photograph the Segment widget after it has segmented a real scan."""
+    viewer, widget = open_case(PORTAL, "Segment kidneys")
+    widget.runner.run_button.click()
+    wait_until(lambda: widget.runner.progress.is_done)
     show_view(viewer, "axial")
-    photograph(viewer, options.output / "window.png")
-    photograph(open_edit(*LESION_CASE), options.output / "edit.png")
+    photograph(viewer, path)
 
 
-def open_case(scan: Path, mask: Path) -> napari.Viewer:
-    """Return a viewer with the Segment widget, the scan, and the mask on it."""
-    import napari
-
-    from napari_kidney_seg.io.images import read_labels
-    from napari_kidney_seg.widgets.demo import dock_segment_widget
-    from napari_kidney_seg.widgets.layers import add_label_layers
-    from napari_kidney_seg.widgets.opening import open_scan
-
-    viewer = napari.Viewer(show_welcome_screen=False)
-    viewer.window.resize(*WINDOW_SIZE)
-    widget = dock_segment_widget(viewer)
-    open_scan(viewer, scan)
-    ct = viewer.layers[0]
-    add_label_layers(viewer, read_labels(mask), ct)
-    viewer.layers.selection.active = ct
-    widget.result.show_result(ct, None)
-    return viewer
-
-
-def open_edit(scan: Path, mask: Path) -> napari.Viewer:
-    """Return a viewer with the Edit widget, painting on the slice of the scan with the most of its cysts."""
-    import napari
-
-    from napari_kidney_seg.io.images import read_labels
-    from napari_kidney_seg.widgets.layers import add_label_layers
-    from napari_kidney_seg.widgets.opening import PLUGIN, open_scan
-
-    viewer = napari.Viewer(show_welcome_screen=False)
-    viewer.window.resize(*WINDOW_SIZE)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Edit kidneys")
-    open_scan(viewer, scan)
-    add_label_layers(viewer, read_labels(mask), viewer.layers[0])
+def take_edit(path: Path) -> None:
+    """Photograph the Edit widget, painting on the slice of the scan with the most of its cysts."""
+    viewer, widget = open_case(WITH_CYSTS, "Edit kidneys", with_mask=True)
     widget.classes.classes["kidney"].click()
     widget.tools.buttons["split"].click()
     widget.classes.classes["cyst"].click()
@@ -87,16 +93,74 @@ def open_edit(scan: Path, mask: Path) -> napari.Viewer:
     viewer.dims.set_current_step(0, int(np.argmax(areas)))
     viewer.reset_view()
     QTest.qWait(DRAW_MS)
-    while widget.volumes.is_waiting:
+    wait_until(lambda: not widget.volumes.is_waiting)
+    photograph(viewer, path)
+
+
+def take_train(path: Path) -> None:
+    """Photograph the Train widget while it trains on two real scans; the training is then stopped and thrown away."""
+    viewer, widget = open_case(WITH_CYSTS, "Train a method", with_mask=True)
+    show_view(viewer, "axial")
+    form, panel = widget.form, widget.training
+    with tempfile.TemporaryDirectory() as folder:
+        widget.data.folder.set_text(str(paired_scans(Path(folder) / "scans")))
+        form.method.setCurrentIndex(form.method.findData(METHOD))
+        form.stage.setCurrentIndex(form.stage.findData(STAGE))
+        form.epochs.setValue(EPOCHS)
+        form.folder.set_text(str(Path(folder) / "training"))
+        widget.data.check_button.click()
+        wait_until(lambda: widget.data.table.topLevelItemCount() == 2)
+        wait_until(panel.start_button.isEnabled)
+        panel.start_button.click()
+        wait_until(lambda: len(panel.curves.epochs) >= EPOCHS_SHOWN)
+        photograph(viewer, path, closes=False)
+        panel.stop_button.click()
+        wait_until(panel.resume_button.isEnabled)
+        viewer.close()
+
+
+def paired_scans(folder: Path) -> Path:
+    """Return `folder`, with links to two labelled scans in it."""
+    folder.mkdir()
+    for name in (WITH_CYSTS, WITHOUT_CONTRAST):
+        for file in (f"{name}.nii.gz", f"{name}_seg.nii.gz"):
+            (folder / file).symlink_to(REAL / file)
+    return folder
+
+
+def open_case(name: str, dock: str, *, with_mask: bool = False) -> tuple[napari.Viewer, QWidget]:
+    """Return a viewer with the scan called `name`, its reference mask if asked for, and the widget called `dock`."""
+    import napari
+
+    from napari_kidney_seg.io.images import read_labels
+    from napari_kidney_seg.widgets.layers import add_label_layers
+    from napari_kidney_seg.widgets.opening import PLUGIN, open_scan
+
+    viewer = napari.Viewer(show_welcome_screen=False)
+    viewer.window.resize(*WINDOW_SIZE)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, dock)
+    open_scan(viewer, REAL / f"{name}.nii.gz")
+    if with_mask:
+        add_label_layers(viewer, read_labels(REAL / f"{name}_seg.nii.gz"), viewer.layers[0])
+    viewer.layers.selection.active = viewer.layers[0]
+    return viewer, widget
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Let the window work until `is_so`."""
+    for _ in range(LONGEST_MS // DRAW_MS):
+        if is_so():
+            return
         QTest.qWait(DRAW_MS)
-    return viewer
+    raise TimeoutError(f"Waited {LONGEST_MS / 1000:.0f} s for {is_so}.")
 
 
-def photograph(viewer: napari.Viewer, path: Path) -> None:
-    """Save a picture of the whole window and close it."""
+def photograph(viewer: napari.Viewer, path: Path, *, closes: bool = True) -> None:
+    """Save a picture of the whole window, and close it."""
+    QTest.qWait(DRAW_MS)
     viewer.screenshot(str(path), canvas_only=False, flash=False)
-    print(path)
-    viewer.close()
+    if closes:
+        viewer.close()
 
 
 def show_view(viewer: napari.Viewer, name: str) -> None:
@@ -109,6 +173,15 @@ def show_view(viewer: napari.Viewer, name: str) -> None:
     viewer.dims.set_current_step(order[0], int(np.argmax(areas)))
     viewer.reset_view()
     QTest.qWait(DRAW_MS)
+
+
+PICTURES: dict[str, Callable[[Path], None]] = {
+    "window": take_demo,
+    **dict.fromkeys(VIEWS, take_view),
+    "segment": take_segment,
+    "edit": take_edit,
+    "train": take_train,
+}
 
 
 if __name__ == "__main__":

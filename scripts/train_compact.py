@@ -1,8 +1,8 @@
-"""Train one stage of the bundled compact model of ``resunet-2.5d`` on rendered phantoms (and other labelled folders).
+"""Train one stage of a method's bundled compact model on rendered phantoms (and other labelled folders).
 
 The run is resumed by the same command. See docs/bundled-model.md for the commands that made the bundled weights::
 
-    python scripts/train_compact.py kidney --data phantoms --runs runs --epochs 12
+    python scripts/train_compact.py resunet-2.5d kidney --data phantoms --runs runs --epochs 12
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from napari_kidney_seg.core.events import EpochDone, Progress
 from napari_kidney_seg.core.method import Stage
-from napari_kidney_seg.io.bundle import load_bundle
-from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.io.bundle import Bundle, read_card
+from napari_kidney_seg.methods import REGISTRY, get_method
 from napari_kidney_seg.training.dataset import Dataset, open_dataset
 from napari_kidney_seg.training.run_folder import RunFolder, best_weights
 from napari_kidney_seg.training.task import StageTask
@@ -33,13 +34,16 @@ REPORT_EVERY = 10  # steps
 def parse() -> argparse.Namespace:
     """Return the command line's values."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=["coarse", "kidney", "lesion"])
+    parser.add_argument("method", choices=list(REGISTRY))
+    parser.add_argument("stage")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders in KiTS layout")
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--run", help="name of the run folder; default: the stage's name")
+    parser.add_argument("--run", help="name of the run folder; default: METHOD-STAGE")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--start-from", type=Path, help="run folder, or bundle, whose weights are the start")
+    parser.add_argument("--windows-per-case", type=int, help="in an epoch, where the sampler leaves it open")
+    parser.add_argument("--channels-last", action="store_true", help="faster on a processor where kernels are 3x3x3")
     parser.add_argument("--cases", type=int, help="use the first N cases only")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
@@ -49,9 +53,10 @@ def parse() -> argparse.Namespace:
 
 def stage_for(arguments: argparse.Namespace) -> Stage:
     """Return the compact stage with the schedule asked for."""
-    stage = get_method("resunet-2.5d", "compact").stage(arguments.stage)
-    rate = arguments.learning_rate or stage.recipe.learning_rate
-    return replace(stage, recipe=replace(stage.recipe, epochs=arguments.epochs, learning_rate=rate))
+    stage = get_method(arguments.method, "compact").stage(arguments.stage)
+    asked = {"learning_rate": arguments.learning_rate, "windows_per_case": arguments.windows_per_case}
+    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    return replace(stage, recipe=replace(stage.recipe, epochs=arguments.epochs, **changes))
 
 
 def gather(arguments: argparse.Namespace) -> Dataset:
@@ -60,9 +65,8 @@ def gather(arguments: argparse.Namespace) -> Dataset:
     return Dataset(cases=tuple(cases[: arguments.cases]), cache=arguments.runs / "cache")
 
 
-def record(arguments: argparse.Namespace) -> None:
-    """Write what made the run beside it, for the card of the bundle."""
-    folder = arguments.runs / (arguments.run or arguments.stage)
+def record(arguments: argparse.Namespace, folder: Path) -> None:
+    """Write what made the run into its folder, for the card of the bundle."""
     folder.mkdir(parents=True, exist_ok=True)
     start = arguments.start_from
     if start is not None and start.is_dir():
@@ -81,13 +85,14 @@ def start_weights(arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
         return {}
     if start.is_dir():
         return best_weights(start)
-    return load_bundle(start, get_method("resunet-2.5d", "compact")).members(arguments.stage)[0]
+    return Bundle(start, read_card(start)).members(arguments.stage)[0]  # sizes may have changed since
 
 
 def main() -> None:
     """Train, printing progress."""
     arguments = parse()
-    record(arguments)
+    folder = arguments.runs / (arguments.run or f"{arguments.method}-{arguments.stage}")
+    record(arguments, folder)
     torch.set_num_threads(arguments.threads)
     training, validation = gather(arguments).split(VALIDATION_SHARE, SPLIT_SEED)
     task = StageTask(stage=stage_for(arguments), training=training, validation=validation, seed=arguments.seed)
@@ -95,9 +100,9 @@ def main() -> None:
         workers=arguments.workers,
         resume=True,
         start_from=start_weights(arguments),
-        channels_last=arguments.stage == "coarse",
+        channels_last=arguments.channels_last,
     )
-    for event in Trainer(task, arguments.runs / (arguments.run or arguments.stage), options).run():
+    for event in Trainer(task, folder, options).run():
         if isinstance(event, EpochDone) or (isinstance(event, Progress) and event.done % REPORT_EVERY == 0):
             print(event, flush=True)
 

@@ -51,6 +51,7 @@ def segment(  # noqa: PLR0913 - one parameter per option
     bundle: Annotated[Path | None, typer.Option(help="Weights; default: the newest known for method, preset.")] = None,
     device: DeviceOption = "auto",
     engine: Annotated[str, typer.Option(help="'auto', 'torch' or 'openvino'.")] = "auto",
+    averaging: Annotated[str | None, typer.Option(help="Predictions to average: a name that `methods` lists.")] = None,
     series: Annotated[str | None, typer.Option(help="SeriesInstanceUID to read from a DICOM folder.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Make masks again that are there.")] = False,
     as_json: JsonOption = False,
@@ -60,7 +61,7 @@ def segment(  # noqa: PLR0913 - one parameter per option
     from napari_kidney_seg.cli.console import people_console
     from napari_kidney_seg.inference.options import RunOptions
 
-    model = open_model(method, preset, bundle, RunOptions(device=device, engine=engine))
+    model = open_model(method, preset, bundle, RunOptions(device=device, engine=engine), averaging)
     tasks = plan_batch(inputs, output, series)
     existing = Existing.REPLACE if overwrite else Existing.KEEP
     failures = run_batch(tasks, model, existing, people_console(as_json=as_json))
@@ -175,6 +176,7 @@ def train(  # noqa: PLR0913 - one parameter per option
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: those of the method's recipe.")] = None,
     device: Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda' or 'mps'.")] = "auto",
     init: Annotated[Path | None, typer.Option(help="Bundle whose weights to start from.")] = None,
+    trunk: Annotated[Path | None, typer.Option(help="Or COCO or ImageNet weights for the trunk of rcnn-vnet.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Bundle to write, .safetensors; default: among your own.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
 ) -> None:
@@ -192,6 +194,7 @@ def train(  # noqa: PLR0913 - one parameter per option
         epochs=epochs,
         device=device,
         init=init,
+        trunk=trunk,
         bundle=bundle,
     )
     run_training(request, people_console(as_json=False), resume=resume)

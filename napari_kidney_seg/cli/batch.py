@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from hashlib import file_digest
@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from napari_kidney_seg.cli.console import follow, print_record
 from napari_kidney_seg.cli.scans import find_scans, mask_names
+from napari_kidney_seg.core.averaging import find_averaging
 from napari_kidney_seg.core.errors import KidneySegError, UnreadableImageError, UnwritableImageError
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.core.method import Method
@@ -66,17 +67,23 @@ class ScanTask:
     series: str | None = None
 
 
-def open_model(method: str, preset: str, bundle: Path | None, options: RunOptions) -> Model:
+def open_model(
+    method: str, preset: str, bundle: Path | None, options: RunOptions, averaging: str | None = None
+) -> Model:
     """Return the method with its weights checked against it; without `bundle` the newest known.
+
+    With `averaging`, the name of one of its averagings, that takes the place of the one in `options`.
 
     Raises
     ------
     UnknownMethodError
-        When there is no such method or preset.
+        When there is no such method, preset or averaging.
     BundleError
         When there are no weights for it, or they do not fit.
     """
     chosen = get_method(method, preset)
+    if averaging is not None:
+        options = replace(options, averaging=find_averaging(chosen, averaging))
     return Model(method=chosen, bundle=load_bundle(bundle or find_bundle(chosen), chosen), options=options)
 
 
@@ -123,13 +130,13 @@ def segment_case(task: ScanTask, model: Model) -> Generator[Event, None, Path]:
 
 
 def is_done(task: ScanTask, model: Model) -> bool:
-    """Return whether the mask is there and its record says it came from this scan, method and bundle."""
+    """Return whether the mask is there and its record says it came from this scan, method, bundle and averaging."""
     try:
         record = read_sidecar(task.mask)
     except UnreadableImageError:
         return False
-    made_by = (record.method, record.preset, record.bundle_sha256)
-    wanted = (model.method.name, model.method.preset, model.bundle.sha256)
+    made_by = (record.method, record.preset, record.bundle_sha256, record.averaging)
+    wanted = (model.method.name, model.method.preset, model.bundle.sha256, model.options.averaging.name)
     return task.mask.is_file() and made_by == wanted and _is_same_scan(task.scan, record)
 
 
@@ -164,8 +171,8 @@ def _check_free(task: ScanTask, existing: Existing) -> None:
     """Refuse to replace a mask that came from another scan or model, or from a person."""
     if existing is Existing.KEEP and task.mask.exists():
         raise UnwritableImageError(
-            f"{str(task.mask)!r} is there and was not made from {str(task.scan)!r} by this method and bundle. "
-            "Choose another --output, or replace it with --overwrite."
+            f"{str(task.mask)!r} is there and was not made from {str(task.scan)!r} by this method, bundle and "
+            "averaging. Choose another --output, or replace it with --overwrite."
         )
 
 
@@ -191,6 +198,7 @@ def _record(volume: Volume, model: Model, result: CascadeResult, started: str) -
         method=model.method.name,
         preset=model.method.preset,
         bundle_sha256=model.bundle.sha256,
+        averaging=model.options.averaging.name,
         engine=result.engine,
         device=result.device,
         versions=installed_versions(),

@@ -84,8 +84,9 @@ def _facts(request: TrainingRequest, start: Bundle | None) -> dict[str, Any]:
     runs = view_training(request.output).runs
     cases = max(len(run.facts()["cases"]) for run in TrainingFolder(request.output).runs())
     before = f", from weights trained on {start.card.training_data}" if start is not None else ""
+    trunk = f", the trunk from {request.trunk.name!r}" if request.trunk is not None else ""
     return {
-        "training_data": f"{cases} cases of {Path(request.data).name!r}{before}",
+        "training_data": f"{cases} cases of {Path(request.data).name!r}{before}{trunk}",
         "licence": UNKNOWN_LICENCE,
         "training": {run.stage: _training(run) for run in runs},
         "scores": {"held-out windows": {run.stage: run.best.scores for run in runs if run.best is not None}},

@@ -24,7 +24,7 @@ def show_methods(console: Console) -> None:
         console.print(f"[bold]{escape(method.name)}[/bold]  {escape(method.title)}")
         console.print(f"  {escape(method.idea)}")
         console.print(escape(f"  {paper.authors}: {paper.title}. {paper.venue}. {paper.url}"))
-        console.print(f"  finds {', '.join(method.classes)}; presets {', '.join(method.presets)}")
+        console.print(f"  finds {', '.join(method.classes)}; presets {', '.join(method.presets)}{_averagings(method)}")
         for stage in method.stages:
             console.print(escape(f"  stage {stage.name}: {stage.title}"))
 
@@ -67,8 +67,14 @@ def _method_record(method: Method) -> dict[str, object]:
         "paper": asdict(method.paper),
         "classes": list(method.classes),
         "presets": list(method.presets),
+        "averagings": [averaging.name for averaging in method.averagings],
         "stages": [{"name": stage.name, "title": stage.title} for stage in method.stages],
     }
+
+
+def _averagings(method: Method) -> str:
+    names = ", ".join(averaging.name for averaging in method.averagings)
+    return f"; averagings {names}" if names else ""
 
 
 def _card_or_error(path: Path) -> Card | str:

@@ -51,6 +51,7 @@ def training_command(request: TrainingRequest, *, resume: bool) -> list[str]:
         "--device": request.device,
         "--epochs": request.epochs,
         "--init": request.init,
+        "--trunk": request.trunk,
         "--bundle": request.bundle,
     }
     given = [str(part) for name, value in options.items() if value is not None for part in (name, value)]

@@ -10,26 +10,24 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from napari_kidney_seg.cli.bundling import bundle_training
 from napari_kidney_seg.cli.console import follow
+from napari_kidney_seg.cli.starting import check_trunk, start_weights
 from napari_kidney_seg.core.errors import DatasetError, KidneySegError, UnwritableImageError
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.core.method import Stage
-from napari_kidney_seg.io.bundle import load_bundle, new_bundle_path
+from napari_kidney_seg.io.bundle import new_bundle_path
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.dataset import Dataset, open_dataset
 from napari_kidney_seg.training.request import SPLIT_SEED, VALIDATION_SHARE, TrainingRequest, training_name
+from napari_kidney_seg.training.run_folder import RunFolder
 from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 from napari_kidney_seg.training.training_folder import Outcome, State, TrainingFolder
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LITTLE_SPACE = 10 * 2**20  # bytes; with less left, whatever failed is the fault of the disk
@@ -53,11 +51,15 @@ def train(request: TrainingRequest, console: Console, *, resume: bool = False) -
         When there is no labeled case, the folder holds another run or is being trained in, or its disk is full.
     UnwritableImageError
         When the folder cannot be written, or the bundle would replace another one.
+    KidneySegError
+        When the trunk to start from does not fit.
     """
     method = get_method(request.method, request.preset)
     stages = (method.stage(request.stage),) if request.stage else method.stages
     folder = TrainingFolder(request.output)
     request = folder.check(request, resume=resume)
+    if not resume:
+        check_trunk(request, stages)
     if request.bundle is None:
         name = training_name(method.name, method.preset, request.stage, datetime.now().astimezone())
         request = replace(request, bundle=new_bundle_path(name))
@@ -76,18 +78,17 @@ def _train(request: TrainingRequest, stages: tuple[Stage, ...], *, resume: bool)
     """Train `stages` one after the other; yield their events and return how it ended."""
     cases = open_dataset(request.data, request.output / "cache")
     for number, stage in enumerate(stages):
-        options = TrainerOptions(accelerator=request.device, resume=resume, start_from=_start(request, stage))
-        events = _train_stage(request, stage, cases, options)
+        events = _train_stage(request, stage, cases, _options(request, stage, resume=resume))
         if (yield from _until_stop(events, TrainingFolder(request.output), part=(number, len(stages)))):
             return Outcome(state=State.STOPPED)
     return Outcome(state=State.FINISHED)
 
 
-def _start(request: TrainingRequest, stage: Stage) -> dict[str, Tensor]:
-    """Return the weights that `stage` starts from; none for a fresh start."""
-    if request.init is None:
-        return {}
-    return load_bundle(request.init, get_method(request.method, request.preset)).members(stage.name)[0]
+def _options(request: TrainingRequest, stage: Stage, *, resume: bool) -> TrainerOptions:
+    """Return how `stage` is trained; a run that goes on has weights already."""
+    goes_on = resume and RunFolder(request.run_folder(stage.name)).last.is_file()
+    start = {} if goes_on else start_weights(request, stage)
+    return TrainerOptions(accelerator=request.device, resume=resume, start_from=start)
 
 
 def _train_stage(
@@ -99,6 +100,9 @@ def _train_stage(
     training, validation = own.split(VALIDATION_SHARE, SPLIT_SEED)
     text = f"{len(training)} cases to train on, {len(validation)} to validate on."
     yield Notice(code="cases", text=text, level="info")
+    if request.trunk is not None and options.start_from:
+        text = f"The trunk starts from the {len(options.start_from)} tensors of {request.trunk.name!r}."
+        yield Notice(code="trunk", text=text, level="info")
     task = StageTask(stage=stage, training=training, validation=validation)
     run = request.run_folder(stage.name)
     trainer = Trainer(task, run, options)

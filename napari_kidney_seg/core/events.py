@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Result = TypeVar("Result")
 
@@ -82,7 +82,7 @@ class Notice:
 Event = Progress | StageDone | EpochDone | Notice
 
 
-def result_of(steps: Generator[Any, None, Result]) -> Result:
+def result_of(steps: Generator[object, None, Result]) -> Result:
     """Run a generator to its end and return its result; what it yields is dropped."""
     while True:
         try:

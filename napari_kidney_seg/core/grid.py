@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 from napari_kidney_seg.core.geometry import Geometry, Shape
 
+SAME_SPACING = (
+    0.01  # share; a scan whose spacing is this close to the wanted one is not resampled (METHODS.md section 3)
+)
+
+
+def is_same_spacing(here: float, wanted: float) -> bool:
+    """Return whether voxels of `here` mm may stand for voxels of `wanted` mm: resampling them would only blur."""
+    return abs(here - wanted) <= SAME_SPACING * wanted
+
 
 @dataclass(frozen=True, kw_only=True)
 class WorkingGrid:
@@ -15,6 +24,7 @@ class WorkingGrid:
     ----------
     shape : per axis (z, y, x), voxels; None leaves the axis to `spacing`
     spacing : per axis (sz, sy, sx), mm; None (in both) leaves the axis as it is stored
+        As does a spacing that the axis has already, to within 1 %.
     """
 
     shape: tuple[int | None, int | None, int | None] = (None, None, None)
@@ -22,12 +32,17 @@ class WorkingGrid:
 
     def shape_for(self, geometry: Geometry) -> Shape:
         """Return the voxels per axis that a region of `geometry` gets."""
-        return tuple(  # type: ignore[return-value]
-            fixed if fixed is not None else stored if wanted is None else max(1, round(stored * here / wanted))
-            for fixed, wanted, stored, here in zip(
-                self.shape, self.spacing, geometry.shape, geometry.spacing, strict=True
-            )
-        )
+        axes = zip(self.shape, self.spacing, geometry.shape, geometry.spacing, strict=True)
+        return tuple(_voxels(*axis) for axis in axes)  # type: ignore[return-value]
+
+
+def _voxels(fixed: int | None, wanted: float | None, stored: int, here: float) -> int:
+    """Return the voxels of an axis that has `stored` voxels of `here` mm."""
+    if fixed is not None:
+        return fixed
+    if wanted is None or is_same_spacing(here, wanted):
+        return stored
+    return max(1, round(stored * here / wanted))
 
 
 AS_STORED = WorkingGrid()

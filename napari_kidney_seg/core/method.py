@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kidney_seg.core.averaging import Averaging
 from napari_kidney_seg.core.errors import KidneySegError, UnknownMethodError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape, Spacing
@@ -152,9 +153,13 @@ class Stage:
     blending : ``"constant"`` or ``"gaussian"`` weights of overlapping windows
     mirrors : axes to flip together (0 z, 1 y, 2 x), one prediction for each; the plain one is always made
     activation : ``"softmax"`` or ``"sigmoid"``
-    cleaning : Cleaning or None
-        Applied to the foreground (everything but channel 0) on the working grid.
+    cleaning : Cleaning or None; applied to the foreground (everything but channel 0) on the working grid
     recipe : Recipe
+
+    Raises
+    ------
+    KidneySegError
+        When a guide is of a stage that is not required.
     """
 
     name: str
@@ -242,6 +247,7 @@ class Method:
     fuse : callable (outputs by stage name, geometry of the scan) -> generator
         Returns labels, uint8 (Z, Y, X) on the scan's grid; yields after every few slices, and notices.
     fuses : names of the stages whose output `fuse` reads; empty when those are the ones that no other stage requires
+    averagings : choices of how many predictions are averaged, where a person has one
     presets : mapping of preset name to function Method -> Method
         Change sizes, never the algorithm (``dataclasses.replace``). ``"paper"`` and ``"compact"`` always exist.
     preset : the preset this record has now
@@ -256,6 +262,7 @@ class Method:
     stages: tuple[Stage, ...]
     fuse: Fusion
     fuses: tuple[str, ...] = ()
+    averagings: tuple[Averaging, ...] = ()
     presets: Mapping[str, Callable[[Method], Method]] = field(default_factory=dict)
     preset: str = "paper"
 

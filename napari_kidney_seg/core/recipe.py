@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 IGNORE = 255  # target value of voxels that a loss leaves out
@@ -26,8 +28,14 @@ class Recipe:
         (T, Z, Y, X) of which the first is that index; `IGNORE` marks voxels left out.
     loss : callable () -> (callable (network output, target) -> shape (B,) loss per sample)
         The output of a network that answers several questions is a tuple, the main answer first.
+    weighted_loss : callable (class weights) -> loss, or None
+        For losses whose weights are measured on the training cases (`training.class_weights`); `loss` then makes the
+        one with weights for no data set in particular.
     joint_loss : callable (network, images, targets) -> shape (B,), or None
         For networks that compute their loss themselves; then used instead of `loss`.
+    pretrained : callable (path, parameters by name) -> weights by name, or None
+        Reads the part of the network that others have trained from a file of theirs, which a person gives; of the
+        network's own parameters only the shapes are read.
     augmentation : tuple of callables (image, labels, rng) -> (image, labels), on arrays (Z, Y, X)
     optimizer : ``"adam"``, ``"adamw"`` or ``"sgd"``
     learning_rate, weight_decay : float
@@ -50,7 +58,9 @@ class Recipe:
     sampler: Callable[..., Any]
     target: Callable[[Any], Any]
     loss: Callable[[], Callable[..., torch.Tensor]]
+    weighted_loss: Callable[[tuple[float, ...]], Callable[..., torch.Tensor]] | None = None
     joint_loss: Callable[..., torch.Tensor] | None = None
+    pretrained: Callable[[Path, Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
     augmentation: tuple[Callable[..., Any], ...] = ()
     optimizer: str = "adamw"
     learning_rate: float = 1e-4

@@ -79,7 +79,7 @@ class KeepLargerByGrid:
         return self.rule(spacing)(mask, spacing)
 
     def rule(self, spacing: Spacing) -> KeepLargerThan | KeepLargerThanMl:
-        """Return the rule that holds on a grid of `spacing` mm."""
+        """Return the rule that holds on a grid of `spacing` (sz, sy, sx) mm."""
         low, high = self.usual_ml
         is_usual = low <= self.voxels * voxel_ml(spacing) <= high
         return KeepLargerThan(voxels=self.voxels) if is_usual else KeepLargerThanMl(ml=self.ml)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape
-from napari_kidney_seg.imaging.steps import Source
+from napari_kidney_seg.imaging.steps import VoxelSource
 
 
 def crop_pad(array: NDArray[Any], box: Box, fill: float = 0) -> NDArray[Any]:
@@ -75,7 +75,7 @@ class Crop:
         """Return the geometry after the step."""
         return before.cropped(self.box)
 
-    def part(self, source: Source, box: Box) -> NDArray[Any]:
+    def part(self, source: VoxelSource, box: Box) -> NDArray[Any]:
         """Return the voxels of `box` after the step; `source` gives those before it."""
         z, y, x = self.box.start
         wanted = box.seen_from((-z, -y, -x))

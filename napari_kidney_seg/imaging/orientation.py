@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import CANONICAL, AxisMap, Box, Geometry, Shape
 from napari_kidney_seg.core.volume import Volume
-from napari_kidney_seg.imaging.steps import Source, whole
+from napari_kidney_seg.imaging.steps import VoxelSource, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,11 @@ class Reorient:
     """The step to another axis order and other directions: permutes and flips only (see `imaging.steps`).
 
     It takes arrays (Z, Y, X) without channels, and gives views of them.
+
+    Attributes
+    ----------
+    before : voxels per axis, in the axis order before the step
+    axis_map : AxisMap
     """
 
     before: Shape
@@ -36,7 +41,7 @@ class Reorient:
         """Return the geometry after the step."""
         return before.mapped(self.axis_map)
 
-    def part(self, source: Source, box: Box) -> NDArray[Any]:
+    def part(self, source: VoxelSource, box: Box) -> NDArray[Any]:
         """Return the voxels of `box` after the step; `source` gives those before it."""
         return self.axis_map.apply(source(self._before(box)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape
-from napari_kidney_seg.imaging.steps import Source, whole
+from napari_kidney_seg.imaging.steps import VoxelSource, whole
 
 
 @lru_cache(maxsize=64)
@@ -63,7 +64,7 @@ def resize_labels(labels: NDArray[Any], shape: Shape) -> NDArray[Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Resize:
-    """The step to a grid of `after` voxels over the physical box of `before` voxels (see `resize`, `imaging.steps`)."""
+    """The step to a grid of `after` (z, y, x) voxels over the same physical box (see `resize`, `imaging.steps`)."""
 
     before: Shape
     after: Shape
@@ -72,7 +73,7 @@ class Resize:
         """Return the geometry after the step."""
         return before.resized(self.after)
 
-    def part(self, source: Source, box: Box) -> NDArray[np.float32]:
+    def part(self, source: VoxelSource, box: Box) -> NDArray[np.float32]:
         """Return the voxels of `box` after the step, float32; `source` gives those before it."""
         needed = [self._needed(axis, box) for axis in range(3)]
         start, stop = zip(*((first, last) for first, last, _ in needed), strict=True)
@@ -100,5 +101,5 @@ class Resize:
 def _weighted(array: NDArray[np.float32], axis: int, weights: sparse.csr_array) -> NDArray[np.float32]:
     """Return `array` with `axis` replaced by its sums under each row of `weights`."""
     front = np.moveaxis(array, axis, 0)
-    columns = front.reshape(front.shape[0], -1)
+    columns = front.reshape(front.shape[0], prod(front.shape[1:]))  # -1 is not known for an empty box
     return np.moveaxis((weights @ columns).reshape(weights.shape[0], *front.shape[1:]), 0, axis)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape
 
-Source = Callable[[Box], NDArray[Any]]  # voxels (..., z, y, x) of a box of a grid
+VoxelSource = Callable[[Box], NDArray[Any]]  # voxels (..., z, y, x) of a box of a grid
 
 
 class SpatialStep(Protocol):
@@ -29,7 +29,7 @@ class SpatialStep(Protocol):
     def geometry(self, before: Geometry) -> Geometry:
         """Return the geometry after the step."""
 
-    def part(self, source: Source, box: Box) -> NDArray[Any]:
+    def part(self, source: VoxelSource, box: Box) -> NDArray[Any]:
         """Return the voxels of `box` after the step; `source` gives those before it."""
 
     def inverse(self) -> SpatialStep:
@@ -53,7 +53,7 @@ class SpatialStack:
             before = step.geometry(before)
         return before
 
-    def part(self, source: Source, box: Box) -> NDArray[Any]:
+    def part(self, source: VoxelSource, box: Box) -> NDArray[Any]:
         """Return the voxels of `box` after the last step; `source` gives those before the first."""
         for step in self.steps:
             source = partial(step.part, source)
@@ -69,7 +69,7 @@ def whole(step: SpatialStep, array: NDArray[Any]) -> NDArray[Any]:
     return step.part(voxels_of(array), Box.whole(step.after))
 
 
-def voxels_of(array: NDArray[Any]) -> Source:
+def voxels_of(array: NDArray[Any]) -> VoxelSource:
     """Return the source that gives the voxels of `array` (..., Z, Y, X), as views."""
 
     def within(box: Box) -> NDArray[Any]:

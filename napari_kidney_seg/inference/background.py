@@ -15,7 +15,8 @@ Result = TypeVar("Result")
 def in_background(work: Callable[[], Result], step: Step) -> Generator[Step, None, Result]:
     """Do `work` in a thread of its own; yield `step` every little while, return what `work` returns.
 
-    Closing the generator does not wait: the thread comes to its end by itself, and its result is dropped.
+    Closing the generator does not wait: the thread comes to its end by itself, and its result is dropped. Only the end
+    of the process waits for it.
     """
     pool = ThreadPoolExecutor(max_workers=1)
     try:

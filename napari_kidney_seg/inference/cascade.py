@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kidney_seg.core.averaging import averaged
 from napari_kidney_seg.core.device import choose_device, choose_engine
 from napari_kidney_seg.core.events import Event, Notice, Progress, StageDone
 from napari_kidney_seg.core.method import Method, RemarkingRule, Stage, StageOutput
@@ -115,6 +116,7 @@ def run_cascade(
     """
     machine = Machine(options=options, device=choose_device(options.device))
     choose_engine(options.engine, machine.device)
+    method = averaged(method, options.averaging)
     run = _Run(volume, method, bundle, machine)
     known = given_outputs(method, given or {}, volume)
     with limited_threads(options.threads):
@@ -186,7 +188,8 @@ class _Run:
         workload.set_boxes(stage, boxes)
         sources = tuple(organ_source(outputs[guide.source], self._scan.geometry) for guide in stage.guides)
         given = StageInput(scan=self._scan, boxes=boxes, guides=sources)
-        steps = run_stage(stage, given, self._networks(stage), self._machine)
+        networks = yield from self._networks(stage)
+        steps = run_stage(stage, given, networks, self._machine)
         output = yield from translated(steps, lambda step: self._event(step, stage, workload))
         workload.fraction(stage, 1.0)
         seconds = time.perf_counter() - started
@@ -194,11 +197,15 @@ class _Run:
         yield StageDone(stage=stage.name, seconds=seconds)
         return output
 
-    def _networks(self, stage: Stage) -> list[NetworkSpec]:
-        members = self._bundle.members(stage.name)[: self._machine.options.members]
+    def _networks(self, stage: Stage) -> Generator[Notice, None, list[NetworkSpec]]:
+        """Return the networks of `stage` that are used; yield what is averaged when a person chose that."""
+        members, averaging = self._bundle.members(stage.name), self._machine.options.averaging
+        if averaging.name:
+            yield from self._noted(averaging.notice(stage, len(members)))
         name = f"{self._bundle.sha256}/{stage.name}" if self._bundle.sha256 else ""
         return [
-            NetworkSpec(stage=stage, state=state, key=name and f"{name}/{index}") for index, state in enumerate(members)
+            NetworkSpec(stage=stage, state=state, key=name and f"{name}/{index}")
+            for index, state in enumerate(members[: averaging.members])
         ]
 
     def _event(self, step: StageStep, stage: Stage, workload: Workload) -> Event:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import check_choice
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
@@ -64,10 +64,7 @@ class AroundDetectedKidneys:
     count: int = 2
 
     def __post_init__(self) -> None:
-        if self.ratio_rule not in RATIO_RULES:
-            raise KidneySegError(
-                f"Found the ratio rule {self.ratio_rule!r}; needed one of {RATIO_RULES!r}. Choose one of these."
-            )
+        check_choice("ratio_rule", self.ratio_rule, RATIO_RULES)
 
     def boxes(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> tuple[Box, ...]:
         """Return the boxes on the scan's grid `geometry`, the largest component first; none without a kidney."""

@@ -17,7 +17,7 @@ from napari_kidney_seg.core.geometry import Box, Geometry, Shape
 from napari_kidney_seg.core.labels import LabelSchema
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.imaging.region_steps import region_steps
-from napari_kidney_seg.imaging.steps import Source, slabs, voxels_of
+from napari_kidney_seg.imaging.steps import VoxelSource, slabs
 from napari_kidney_seg.inference.regions import BACKGROUND
 
 SLAB = 16  # slices restored at once
@@ -68,7 +68,7 @@ def class_ids(classes: tuple[str, ...], schema: LabelSchema) -> list[int]:
     return [0 if name == BACKGROUND else schema[name].id for name in classes]
 
 
-def organ_source(output: StageOutput, geometry: Geometry) -> Source:
+def organ_source(output: StageOutput, geometry: Geometry) -> VoxelSource:
     """Return the source of a stage's (background, organ) probability of organ on the scan's grid, (z, y, x)."""
     restored = Restored(output, geometry, (1,))
 
@@ -162,8 +162,11 @@ def nested_thresholds(output: StageOutput, geometry: Geometry, ids: Sequence[int
     return labels
 
 
-def on_scan(region: RegionOutput, scan: Shape, channels: tuple[int, ...]) -> Source:
+def on_scan(region: RegionOutput, scan: Shape, channels: tuple[int, ...]) -> VoxelSource:
     """Return the source of the region's probabilities on the scan's grid, (C, z, y, x); 0 outside the region."""
-    probabilities = region.probabilities[list(channels)]
-    way_back = region_steps(scan, region.box, probabilities.shape[1:]).inverse()
-    return partial(way_back.part, voxels_of(probabilities))
+    working = region.probabilities.shape[1:]
+
+    def chosen(box: Box) -> NDArray[np.floating]:
+        return region.probabilities[(list(channels), *box.slices)]  # a copy of the box alone
+
+    return partial(region_steps(scan, region.box, working).inverse().part, chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +15,8 @@ from napari_kidney_seg.core.labels import KITS, LabelSchema
 from napari_kidney_seg.core.method import Cleaning, FusionSteps, StageOutput
 from napari_kidney_seg.imaging.components import components
 from napari_kidney_seg.inference.background import in_background
-from napari_kidney_seg.inference.fusion import class_ids, masked_argmax
+from napari_kidney_seg.inference.fusion import class_ids, mask_of, masked_argmax
+from napari_kidney_seg.inference.reach import Reach
 
 REMARKABLE_ML = 10.0  # of removed foreground: noise has less, a real kidney more (METHODS.md section 0)
 
@@ -29,10 +30,14 @@ class MaskedFusion:
     keep : Cleaning
         Which components stay. It acts on the foreground as a whole: per class it would erase every tumor of 185 of 489
         KiTS23 cases. Kidneys that a person gave all stay.
+    reach : Reach or None
+        Farther from what an earlier stage found nothing counts; None believes the kidney stage everywhere. What a
+        person marked in place of that stage only says where to look.
     schema : LabelSchema
     """
 
     keep: Cleaning
+    reach: Reach | None = None
     schema: LabelSchema = KITS
 
     def __call__(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> FusionSteps:
@@ -41,6 +46,11 @@ class MaskedFusion:
         labels = yield from masked_argmax(kidney, lesion, geometry, class_ids(lesion.classes, self.schema))
         if kidney.given:
             return labels
+        located = outputs.get(self.reach.source) if self.reach is not None else None
+        if self.reach is not None and located is not None and not located.given:
+            is_near = yield from mask_of(self.reach.of(located, geometry), geometry)
+            yield from _reach_notices(np.count_nonzero(labels[~is_near]) * geometry.voxel_ml, self.reach)
+            labels[~is_near] = 0
         is_found = labels > 0
         is_kept = yield from in_background(partial(self.keep, is_found, geometry.spacing), geometry.shape[0])
         is_removed = is_found & ~is_kept
@@ -49,12 +59,26 @@ class MaskedFusion:
         return labels
 
 
-def _removal_notices(is_removed: NDArray[np.bool_], geometry: Geometry) -> Iterator[Notice]:
+def _reach_notices(ml: float, reach: Reach) -> Iterator[Notice]:
+    """Yield a notice when what was out of reach may have been a mass."""
+    if ml >= REMARKABLE_ML:
+        yield Notice(
+            code="out_of_reach",
+            level="info",
+            text=(
+                f"{ml:.0f} ml that looked like kidney lay more than {reach.mm:.0f} mm from the kidneys of stage "
+                f"{reach.source!r} and were left out. If a mass is cut off, draw it in the kidney layer and run the "
+                "later stages again from there."
+            ),
+        )
+
+
+def _removal_notices(is_removed: NDArray[np.bool_], geometry: Geometry) -> Generator[int | Notice, None, None]:
     """Yield a notice when what was removed may have been a kidney."""
     ml = np.count_nonzero(is_removed) * geometry.voxel_ml
     if ml < REMARKABLE_ML:
         return
-    found = components(is_removed)
+    found = yield from in_background(partial(components, is_removed), geometry.shape[0])
     first, last = found[0].box.start[0], found[0].box.stop[0] - 1
     parts = "1 component was" if len(found) == 1 else f"{len(found)} components were"
     yield Notice(

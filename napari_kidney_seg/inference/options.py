@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_kidney_seg.core.averaging import AS_PRESET, Averaging
 from napari_kidney_seg.core.errors import KidneySegError, check_choice
 
-MIRRORS = ("as-trained", "none")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -24,10 +24,8 @@ class RunOptions:
         Windows per call of a network; None takes 1 on a CPU and 4 elsewhere. Halved when memory runs out.
     threads : int or None
         CPU threads; None leaves the choice to the engine.
-    mirrors : ``"as-trained"`` or ``"none"``
-        Whether the mirrored predictions that a stage asks for are made; a run is faster without, and a little worse.
-    members : int or None
-        Models of an ensemble to use, from the first; None takes all.
+    averaging : Averaging
+        Which predictions of a window are averaged; a run is faster with fewer, and a little worse.
     """
 
     device: str = "auto"
@@ -35,13 +33,11 @@ class RunOptions:
     precision: str = "auto"
     window_batch: int | None = None
     threads: int | None = None
-    mirrors: str = "as-trained"
-    members: int | None = None
+    averaging: Averaging = AS_PRESET
 
     def __post_init__(self) -> None:
-        check_choice("mirrors", self.mirrors, MIRRORS)
         check_choice("precision", self.precision, PRECISIONS)
-        for name in ("window_batch", "threads", "members"):
+        for name in ("window_batch", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise KidneySegError(f"Found {name}={value!r}; needed a number of at least 1, or None. Change it.")

@@ -19,7 +19,7 @@ from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.cropping import Crop, padded_to
 from napari_kidney_seg.imaging.orientation import Reorient
 from napari_kidney_seg.imaging.region_steps import region_steps
-from napari_kidney_seg.imaging.steps import Source, SpatialStack, SpatialStep, slabs, whole
+from napari_kidney_seg.imaging.steps import SpatialStack, SpatialStep, VoxelSource, slabs, whole
 
 AIR = -1024.0  # HU
 SLAB = 32  # slices normalized and resized at once: keeps the float32 copy of a long scan out of memory
@@ -62,7 +62,7 @@ def canonical(volume: Volume) -> tuple[Volume, Reorient]:
     return scan, turn.inverse()
 
 
-def prepare(volume: Volume, stage: Stage, box: Box, guides: tuple[Source, ...] = ()) -> PreparedRegion:
+def prepare(volume: Volume, stage: Stage, box: Box, guides: tuple[VoxelSource, ...] = ()) -> PreparedRegion:
     """Return the region `box` of a canonical `volume` as the network of `stage` sees it.
 
     Intensity steps run on the scan's own grid, before resizing; padding comes last, with the value that air becomes, so
@@ -80,7 +80,7 @@ def prepare(volume: Volume, stage: Stage, box: Box, guides: tuple[Source, ...] =
 
 
 def prepare_in_slabs(
-    volume: Volume, stage: Stage, box: Box, guides: tuple[Source, ...] = ()
+    volume: Volume, stage: Stage, box: Box, guides: tuple[VoxelSource, ...] = ()
 ) -> Generator[int, None, PreparedRegion]:
     """Do what `prepare` does; yield the slices done after each slab, so that a run can be cancelled in between."""
     working = stage.grid.shape_for(volume.geometry.cropped(box))
@@ -100,14 +100,14 @@ def prepare_in_slabs(
     )
 
 
-def _brought(stack: SpatialStack, source: Source) -> Generator[int, None, NDArray[np.float32]]:
+def _brought(stack: SpatialStack, source: VoxelSource) -> Generator[int, None, NDArray[np.float32]]:
     """Return the whole array after crop, resize in-plane, resize along z and padding, shape (z, y, x)."""
     crop, in_plane, *others = stack.steps
     slices = yield from _in_slabs(SpatialStack((crop, in_plane)), source)
     return np.ascontiguousarray(whole(SpatialStack(tuple(others)), slices))
 
 
-def _in_slabs(step: SpatialStep, source: Source) -> Generator[int, None, NDArray[np.float32]]:
+def _in_slabs(step: SpatialStep, source: VoxelSource) -> Generator[int, None, NDArray[np.float32]]:
     """Return the whole array after a step that keeps slices apart, made a few slices at a time; yield those done."""
     result = np.empty(step.after, np.float32)
     for slab in slabs(Box.whole(step.after), SLAB):

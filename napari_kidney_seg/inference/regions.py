@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape, Spacing
-from napari_kidney_seg.core.grid import WorkingGrid
+from napari_kidney_seg.core.grid import WorkingGrid, is_same_spacing
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.imaging.components import components
 
@@ -132,7 +132,10 @@ class SizedAroundEachComponent:
 
     def around(self, component: Box, geometry: Geometry) -> Box:
         """Return the box on the scan's grid `geometry` for a component with the tight box `component`."""
-        factors = [mine / wanted for mine, wanted in zip(geometry.spacing, self.spacing, strict=True)]
+        factors = [
+            1.0 if is_same_spacing(mine, wanted) else mine / wanted
+            for mine, wanted in zip(geometry.spacing, self.spacing, strict=True)
+        ]
         wanted = self.size_for(tuple(n * f for n, f in zip(component.shape, factors, strict=True)))  # type: ignore[arg-type]
         # Rounded down: the working grid then has at most the wanted voxels, and is padded to exactly them.
         shape = tuple(min(n, int(w / f + 1e-6)) for n, w, f in zip(geometry.shape, wanted, factors, strict=True))

@@ -18,7 +18,7 @@ from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Box, Shape, Spacing
 from napari_kidney_seg.core.method import IntensityStep, RegionOutput, Stage, StageOutput
 from napari_kidney_seg.core.volume import Volume
-from napari_kidney_seg.imaging.steps import Source, whole
+from napari_kidney_seg.imaging.steps import VoxelSource, whole
 from napari_kidney_seg.inference.background import in_background
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec
@@ -107,7 +107,7 @@ class StageInput:
 
     scan: Volume
     boxes: tuple[Box, ...]
-    guides: tuple[Source, ...] = ()
+    guides: tuple[VoxelSource, ...] = ()
 
 
 def run_stage(
@@ -202,7 +202,7 @@ def _predict_regions(
     engine: Engine, stage: Stage, regions: list[PreparedRegion], machine: Machine, counter: _Counter
 ) -> Generator[WindowsDone | Notice, None, list[NDArray[np.float32]]]:
     """Return what one model says about each region, (C, z, y, x) on the padded working grid."""
-    predict = _predictor(engine, stage, machine.options)
+    predict = _predictor(engine, stage)
     plan_for = partial(
         WindowPlan,
         overlap=stage.overlap,
@@ -231,12 +231,12 @@ def translated(steps: Generator[Step, None, Result], change: Callable[[Step], Ev
             yield change(step)
 
 
-def _predictor(engine: Engine, stage: Stage, options: RunOptions) -> Predict:
+def _predictor(engine: Engine, stage: Stage) -> Predict:
     def probabilities(windows: Tensor) -> Tensor:
         scores = engine.logits(windows)
         return scores.softmax(dim=1) if stage.activation == "softmax" else scores.sigmoid()
 
-    return mirrored(probabilities, stage.mirrors if options.mirrors == "as-trained" else ())
+    return mirrored(probabilities, stage.mirrors)
 
 
 def _region_output(stage: Stage, region: PreparedRegion, probabilities: NDArray[np.float32]) -> RegionOutput:

@@ -30,6 +30,8 @@ class RunRecord:
     method, preset : str
     bundle_sha256 : str
         Of the weights.
+    averaging : str
+        Name of the choice of how many predictions are averaged; empty for what the preset does by itself.
     engine, device : str
         E.g. ``"openvino"`` on ``"cpu"``.
     versions : mapping of package to version
@@ -53,6 +55,7 @@ class RunRecord:
     seconds: Mapping[str, float] = field(default_factory=dict)
     volumes_ml: Mapping[str, float] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    averaging: str = ""
 
 
 def installed_versions() -> dict[str, str]:
@@ -100,7 +103,8 @@ def read_sidecar(mask_path: str | Path) -> RunRecord:
         content = json.loads(path.read_text(encoding="utf-8"))
         notices = tuple(Notice(**notice) for notice in content["notices"])
         names = {one.name for one in fields(RunRecord)} - {"notices"}
-        return RunRecord(**{name: content[name] for name in names}, notices=notices)
+        known = {name: content[name] for name in names & content.keys()}  # an earlier version knew fewer
+        return RunRecord(**known, notices=notices)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UnreadableImageError(
             f"{str(path)!r} is no record of a run ({error!r}); needed the JSON file written with the mask. "

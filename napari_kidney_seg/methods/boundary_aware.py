@@ -23,9 +23,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from napari_kidney_seg.core.averaging import Averaging
 from napari_kidney_seg.core.geometry import Geometry, Shape
 from napari_kidney_seg.core.grid import WorkingGrid
 from napari_kidney_seg.core.labels import KITS
@@ -33,7 +33,6 @@ from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput
 from napari_kidney_seg.core.recipe import Recipe
 from napari_kidney_seg.imaging.intensity import Window
 from napari_kidney_seg.inference.fusion import Labeling, nested_thresholds
-from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.regions import WholeScan
 from napari_kidney_seg.training.augmentation import Flip, ScaleShift
 from napari_kidney_seg.training.class_sampling import ClassCenteredCrop
@@ -50,13 +49,11 @@ INTENSITY = (Window(low=-1000, high=1000, to_low=-1, to_high=1),)  # HU / 1000, 
 ALL_FLIPS = tuple(axes for count in (1, 2, 3) for axes in combinations((0, 1, 2), count))  # our choice
 BLOCKS_DOWN = (1, 1, 1, 4)  # residual blocks per level; section 3.1
 
-# How much a run averages over: the rows of the paper's table 1. The last one takes every network of the bundle.
-INFERENCE: Mapping[str, RunOptions] = MappingProxyType(
-    {
-        "single": RunOptions(mirrors="none", members=1),
-        "single+TTA": RunOptions(mirrors="as-trained", members=1),
-        "paper": RunOptions(mirrors="as-trained", members=None),
-    }
+# How much a run averages: the rows of the paper's table 1. The last one takes every network of the bundle.
+AVERAGINGS = (
+    Averaging(name="single", mirrors=(), members=1),
+    Averaging(name="single+TTA", mirrors=ALL_FLIPS, members=1),
+    Averaging(name="paper", mirrors=ALL_FLIPS),
 )
 
 
@@ -128,7 +125,10 @@ def _paper(method: Method) -> Method:
 
 
 def _resized(method: Method, spacing_mm: float, window: Shape, recipe: Recipe) -> Method:
-    """Return half the width on a coarser grid, one prediction a window: eight would take minutes on a processor."""
+    """Return half the width on a coarser grid, one prediction a window: eight would take minutes on a processor.
+
+    A person who has them can choose eight (`AVERAGINGS`).
+    """
     (stage,) = method.stages
     resized = replace(
         stage,
@@ -146,7 +146,7 @@ def _compact(method: Method) -> Method:
     """Return the network at 2.5 mm."""
     # With a small share of the paper's steps the learning rate must be higher.
     recipe = replace(RECIPE, batch=2, learning_rate=1e-3, epochs=30)
-    return _resized(method, 2.5, (64, 96, 96), recipe)
+    return _resized(method, 2.5, (48, 80, 80), recipe)
 
 
 def _smoke(method: Method) -> Method:
@@ -172,5 +172,6 @@ METHOD = Method(
     stages=(KIDNEY,),
     fuse=fuse,
     fuses=("kidney",),
+    averagings=AVERAGINGS,
     presets={"paper": _paper, "compact": _compact, "smoke": _smoke},
 )

@@ -51,8 +51,9 @@ SIGMA_MM = 1.0  # of the Gaussian before it; the paper gives none
 MARGIN_MM = 10.0  # of the volume of interest; our choice
 KIDNEYS = KeepLargest(count=2, min_ml=10.0)  # section 3.2; the floor is ours, 10 ml separate noise from kidney
 ALPHA = 0.5  # share of Dice in the loss of the masses; section 2.3
-# Square root of inverse frequency in the kidney boxes of 300 KiTS23 cases, capped at 10; our choice.
-CLASS_WEIGHTS = (1.0, 5.0, 10.0)
+# Square root of inverse frequency in the kidney boxes of 300 KiTS23 cases, at most 10; of four, kidney counts like the
+# background. A training measures those of its own cases.
+CLASS_WEIGHTS = {3: (1.0, 5.0, 10.0), 4: (1.0, 1.0, 5.0, 10.0)}
 KIDNEY_WINDOW, MASSES_WINDOW = (16, 256, 256), (64, 96, 96)  # voxels; section 3.2 in (z, y, x)
 KIDNEY_WIDTHS, MASSES_WIDTHS = (32, 64, 128, 256), (32, 64, 128, 256, 512)  # our choice
 # KiTS21 cases that the authors left out; section 3.1.
@@ -74,8 +75,8 @@ class Choices:
         Of the Gaussian filter.
     restrict_to_kidney : bool
         Whether masses outside the kidneys that the first stage found are dropped.
-    class_weights : one weight per class of the masses stage
-        `training.class_weights.root_inverse_frequency` measures them on a training split.
+    class_weights : one weight per class of the masses stage, or None
+        None measures them on the training cases (`training.class_weights`).
     mdf, deep_supervision : bool
         False leaves the part out, as in the paper's table of ablations.
     """
@@ -84,15 +85,16 @@ class Choices:
     spacing: Spacing | None = None
     sigma_mm: float = SIGMA_MM
     restrict_to_kidney: bool = False
-    class_weights: tuple[float, ...] = CLASS_WEIGHTS
+    class_weights: tuple[float, ...] | None = None
     mdf: bool = True
     deep_supervision: bool = True
 
     def __post_init__(self) -> None:
-        if self.n_classes not in (3, 4) or len(self.class_weights) != self.n_classes:
+        weights = self.class_weights
+        if self.n_classes not in CLASS_WEIGHTS or (weights is not None and len(weights) != self.n_classes):
             raise KidneySegError(
-                f"Found n_classes={self.n_classes!r} with class_weights={self.class_weights!r}; needed 3 or 4 classes "
-                "and one weight for each. Change one of them."
+                f"Found n_classes={self.n_classes!r} with class_weights={weights!r}; needed 3 or 4 classes and one "
+                "weight for each, or None to measure them. Change one of them."
             )
 
     @property
@@ -181,7 +183,8 @@ def masses_stage(choices: Choices) -> Stage:
     recipe = replace(
         KIDNEY_RECIPE,
         target=ClassOfLabel(ALL_CLASSES_TARGET if has_kidney else MASSES_TARGET),
-        loss=partial(masses_loss, choices.class_weights),
+        loss=partial(masses_loss, choices.class_weights or CLASS_WEIGHTS[choices.n_classes]),
+        weighted_loss=masses_loss if choices.class_weights is None else None,
     )
     return replace(
         kidney_stage(choices),

@@ -12,8 +12,8 @@ kidney        every slice            1 x 512 x 512       rectangles of the kidne
 segmentation  a box per kidney       32 x 64 x 64        background, kidney, tumor
 ============  =====================  ==================  ===========================
 
-The method knows no cyst: in KiTS19 it is kidney. The published weights started from COCO; give such a file to
-`networks.faster_rcnn.read_trunk_weights` and its result to ``TrainerOptions.start_from``. The presets ``compact`` and
+The method knows no cyst: in KiTS19 it is kidney. The published weights started from COCO: give such a file, or one of
+ImageNet, to ``napari-kidney-seg train rcnn-vnet kidney --preset paper --trunk FILE``. The presets ``compact`` and
 ``smoke`` have a narrower trunk with group normalization, which trains without.
 
 References
@@ -45,6 +45,8 @@ from napari_kidney_seg.training.kidney_slices import KidneySlices, rectangle_tar
 from napari_kidney_seg.training.targets import kits19_classes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 # -- constants ---------------------------------------------------------------------------------------------------------
@@ -73,6 +75,13 @@ def vnet(**sizes: Any) -> torch.nn.Module:
     return VNet(**sizes)
 
 
+def trunk_weights(path: Path, own: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the trunk of the detector, whose parameters are `own`, from a COCO or ImageNet file (section 3.2)."""
+    from napari_kidney_seg.networks.resnet_trunk import read_trunk
+
+    return read_trunk(path, own)
+
+
 # -- losses ------------------------------------------------------------------------------------------------------------
 
 
@@ -99,6 +108,7 @@ DETECTION_RECIPE = Recipe(
     target=rectangle_target,
     loss=dice_loss,  # of mixed windows, of which there are none: the network computes its own
     joint_loss=detection_loss,
+    pretrained=trunk_weights,
     augmentation=(Flip(axes=(2,)),),
     optimizer="sgd",
     learning_rate=3e-4,

@@ -37,6 +37,7 @@ from napari_kidney_seg.core.recipe import IGNORE, Recipe
 from napari_kidney_seg.imaging.components import KeepLargerByGrid, KeepLargerThan, KeepLargerThanMl, KeepLargest
 from napari_kidney_seg.imaging.intensity import Window
 from napari_kidney_seg.inference.masked_fusion import MaskedFusion
+from napari_kidney_seg.inference.reach import Reach
 from napari_kidney_seg.inference.regions import AroundForeground, WholeScan
 from napari_kidney_seg.training.augmentation import BrightnessContrastGamma, Elastic, Flip
 from napari_kidney_seg.training.class_lookup import ClassOfLabel
@@ -50,14 +51,15 @@ if TYPE_CHECKING:
 INTENSITY = (Window(low=-200, high=400, to_low=-1, to_high=1),)  # HU; section 2.1
 MARGIN_MM = 20.0  # around the coarse kidneys; our choice, gives 0.60 x 0.70 mm pixels for the median KiTS23 case
 COARSE_MIN_ML = 1.0  # smaller coarse components are noise; our choice
-MIN_COMPONENT_VOXELS = 10_000  # section 2.3, on the foreground as a whole
-MIN_COMPONENT_ML = 22.0  # the same at the median KiTS23 voxel of 2.2 mm3
-KITS_COMPONENT_ML = (1.8, 54.0)  # what 10 000 voxels are across the spacings of KiTS23
-MAX_PIXEL_MM = 1.2  # after resizing to the paper's 224 x 384; beyond it each kidney gets a box of its own; our choice
+VOXELS, VOXELS_ML = 10_000, 22.0  # section 2.3, on the foreground as a whole; at the median KiTS23 voxel of 2.2 mm3
+KITS_VOXELS_ML = (1.8, 54.0)  # what they are across the spacings of KiTS23
+REACH_MM = 6.0  # of the fine stages beyond the coarse kidneys: a voxel or two of the coarse grid; our choice
+ROWS, COLUMNS = 224, 384  # of the fine stages; table 3
+MAX_PIXEL_MM = 1.2  # after resizing to these; beyond it each kidney gets a box of its own; our choice
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
 LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
 KIDNEY_TARGET = ClassOfLabel((0, 1, 1, 1))  # class by label id: the kidney with the masses in it
-ISOTROPIC, IN_PLANE = (3, 3, 3), (1, 3, 3)
+CUBE, FLAT = (3, 3, 3), (1, 3, 3)  # kernels
 
 # Of the lesion stage, by their number: names, class by label id, weights (our choice). Without a background class the
 # stage is never asked outside the kidneys.
@@ -70,9 +72,9 @@ LESION_CLASSES = MappingProxyType(
 LESION_INPUTS = MappingProxyType({"image": (), "image+kidney_prob": (Guide(source="kidney", target=KIDNEY_TARGET),)})
 COMPONENT_RULES: Mapping[str, Cleaning] = MappingProxyType(
     {
-        "by grid": KeepLargerByGrid(voxels=MIN_COMPONENT_VOXELS, ml=MIN_COMPONENT_ML, usual_ml=KITS_COMPONENT_ML),
-        "voxels": KeepLargerThan(voxels=MIN_COMPONENT_VOXELS),
-        "ml": KeepLargerThanMl(ml=MIN_COMPONENT_ML),
+        "by grid": KeepLargerByGrid(voxels=VOXELS, ml=VOXELS_ML, usual_ml=KITS_VOXELS_ML),
+        "voxels": KeepLargerThan(voxels=VOXELS),
+        "ml": KeepLargerThanMl(ml=VOXELS_ML),
     }
 )
 
@@ -95,6 +97,8 @@ class Choices:
     min_component : ``"by grid"``, ``"voxels"`` or ``"ml"``
         Foreground components of at most 10 000 voxels (the paper's rule) or 22 ml go; by grid takes the voxels where
         they are as large as in KiTS23, else the milliliters.
+    reach_mm : float or None
+        Farther from the coarse kidneys the fine stages are not believed; None believes them in their whole box.
     """
 
     lesion_input: str = "image"
@@ -102,6 +106,7 @@ class Choices:
     ohem_topk: float = 1.0
     mixup_alpha: float = 0.2
     min_component: str = "by grid"
+    reach_mm: float | None = REACH_MM
 
     def __post_init__(self) -> None:
         check_choice("lesion_input", self.lesion_input, LESION_INPUTS)
@@ -111,7 +116,7 @@ class Choices:
             raise KidneySegError(f"Found ohem_topk={self.ohem_topk!r}; needed a share above 0, at most 1. Change it.")
 
 
-# -- networks ----------------------------------------------------------------------------------------------------------
+# -- networks and losses -----------------------------------------------------------------------------------------------
 
 
 def residual_unet(**sizes: Any) -> torch.nn.Module:
@@ -122,22 +127,9 @@ def residual_unet(**sizes: Any) -> torch.nn.Module:
 
 
 # Every level down-samples every axis.
-COARSE_SIZES = {
-    "classes": 2,
-    "widths": (16, 32, 64, 128, 256),
-    "kernels": (ISOTROPIC,) * 5,
-    "strides": ((2, 2, 2),) * 4,
-}
+COARSE_NET = {"classes": 2, "widths": (16, 32, 64, 128, 256), "kernels": (CUBE,) * 5, "strides": ((2, 2, 2),) * 4}
 # In-plane kernels at the two finest levels, no down-sampling along z.
-FINE_SIZES = {
-    "classes": 2,
-    "widths": (32, 64, 128, 256),
-    "kernels": (IN_PLANE, IN_PLANE, ISOTROPIC, ISOTROPIC),
-    "strides": ((1, 2, 2),) * 3,
-}
-
-
-# -- losses ------------------------------------------------------------------------------------------------------------
+FINE_NET = COARSE_NET | {"widths": (32, 64, 128, 256), "kernels": (FLAT, FLAT, CUBE, CUBE), "strides": ((1, 2, 2),) * 3}
 
 
 def dice_cross_entropy(class_weights: tuple[float, ...], hardest_share: float) -> Callable[..., torch.Tensor]:
@@ -153,6 +145,13 @@ DISTORTIONS = (
     Elastic(probability=0.5, sigma=(3, 5), magnitude=(100, 200)),
     BrightnessContrastGamma(),
     BrightnessContrastGamma(within=(2, 3)),
+)
+# With a small share of the paper's steps, and voxels twice as large: displacements of the same millimeters, and masses
+# that mostly keep the attenuation that tells a cyst from a tumor.
+MILD_DISTORTIONS = (
+    Elastic(probability=0.5, sigma=(3, 5), magnitude=(50, 100)),
+    BrightnessContrastGamma(probability=0.3),
+    BrightnessContrastGamma(probability=0.1, within=(2, 3)),
 )
 
 
@@ -177,7 +176,7 @@ def coarse_stage(choices: Choices) -> Stage:
         title="Coarse ResUNet: finds the kidneys",
         classes=("background", "kidney"),
         network=residual_unet,
-        network_args=COARSE_SIZES,
+        network_args=COARSE_NET,
         region=WholeScan(),
         grid=WorkingGrid(shape=(128, 128, 128)),
         intensity=INTENSITY,
@@ -189,7 +188,7 @@ def coarse_stage(choices: Choices) -> Stage:
 
 def kidney_stage(choices: Choices) -> Stage:
     """Return the stage that outlines the kidneys with their masses."""
-    coarse, grid = coarse_stage(choices), WorkingGrid(shape=(None, 224, 384))
+    coarse, grid = coarse_stage(choices), WorkingGrid(shape=(None, ROWS, COLUMNS))
     recipe = replace(
         coarse.recipe,
         sampler=RegionSlab(margin_mm=MARGIN_MM, wide_share=WIDE_SHARE),
@@ -200,11 +199,11 @@ def kidney_stage(choices: Choices) -> Stage:
         coarse,
         name="kidney",
         title="Kidney ResUNet: outlines the kidneys with their masses",
-        network_args=FINE_SIZES,
+        network_args=FINE_NET,
         requires=("coarse",),
         region=AroundForeground(sources=("coarse",), margin_mm=MARGIN_MM, grid=grid, max_spacing_mm=MAX_PIXEL_MM),
         grid=grid,
-        window=(48, 224, 384),
+        window=(48, ROWS, COLUMNS),
         mirrors=((0,),),
         cleaning=None,
         recipe=recipe,
@@ -227,7 +226,7 @@ def lesion_stage(choices: Choices) -> Stage:
         name="lesion",
         title="Lesion ResUNet: tells cyst and tumor from kidney",
         classes=names,
-        network_args={**FINE_SIZES, "classes": len(names), **channels},
+        network_args={**FINE_NET, "classes": len(names), **channels},
         requires=("kidney",),
         guides=guides,
         # The coarse box where there is one, as in the paper; around the kidneys alone when a person gave them.
@@ -239,35 +238,34 @@ def lesion_stage(choices: Choices) -> Stage:
 # -- presets -----------------------------------------------------------------------------------------------------------
 
 
-def _paper(method: Method) -> Method:
-    return method
-
-
-def _resized(stage: Stage, widths: tuple[int, ...], grid: WorkingGrid, window: Shape, learning_rate: float) -> Stage:
+def _resized(
+    stage: Stage, widths: tuple[int, ...], window: Shape, learning_rate: float, slice_mm: float | None = None
+) -> Stage:
     """Return the stage in other sizes. With a small share of the paper's steps the learning rate must be higher."""
-    region = stage.region
+    region, grid = stage.region, WorkingGrid(shape=window)
     if isinstance(region, AroundForeground):
-        region = replace(region, grid=grid, max_spacing_mm=2 * MAX_PIXEL_MM)
+        grid = WorkingGrid(shape=(None, *window[1:]), spacing=(slice_mm, None, None))
+        region = replace(region, grid=grid, max_spacing_mm=MAX_PIXEL_MM * ROWS / window[1])
     args = {**stage.network_args, "widths": widths}
     recipe = replace(stage.recipe, batch=2, learning_rate=learning_rate)
     return replace(stage, network_args=args, grid=grid, window=window, region=region, recipe=recipe)
 
 
 def _compact(method: Method) -> Method:
-    """Return half the in-plane resolution, slices of 3 mm and narrower networks."""
-    cube, slab = WorkingGrid(shape=(64, 80, 80)), WorkingGrid(shape=(None, 112, 192), spacing=(3.0, None, None))
+    """Return half the in-plane resolution (a third for the lesions), slices of 3 mm and narrower networks."""
     coarse, *fine = method.stages
-    first = _resized(coarse, (8, 16, 32, 64, 80), cube, (64, 80, 80), 1.5e-3)
-    others = (_resized(stage, (16, 32, 64, 96), slab, (24, 112, 192), 1.5e-3) for stage in fine)
+    first = _resized(coarse, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3)
+    milder = (replace(s, recipe=replace(s.recipe, augmentation=(*MILD_DISTORTIONS, Flip(axes=(0,))))) for s in fine)
+    windows = ((24, 112, 192), (24, 80, 136))
+    others = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(milder, windows, strict=True))
     return replace(method, stages=(first, *others))
 
 
 def _smoke(method: Method) -> Method:
     """Return sizes for tests: seconds on a processor."""
-    cube, slab = WorkingGrid(shape=(32, 32, 32)), WorkingGrid(shape=(None, 48, 80), spacing=(5.0, None, None))
     coarse, *fine = (replace(stage, recipe=replace(stage.recipe, epochs=100)) for stage in method.stages)
-    first = _resized(coarse, (4, 8, 16, 32, 64), cube, (32, 32, 32), 3e-3)
-    others = (_resized(stage, (4, 8, 16, 32), slab, (16, 48, 80), 3e-3) for stage in fine)
+    first = _resized(coarse, (4, 8, 16, 32, 64), (32, 32, 32), 3e-3)
+    others = (_resized(stage, (4, 8, 16, 32), (16, 48, 80), 3e-3, 5.0) for stage in fine)
     return replace(method, stages=(first, *others))
 
 
@@ -276,6 +274,7 @@ def _smoke(method: Method) -> Method:
 
 def resunet_2p5d(choices: Choices) -> Method:
     """Return the method with the given choices."""
+    reach = None if choices.reach_mm is None else Reach(source="coarse", mm=choices.reach_mm)
     return Method(
         name="resunet-2.5d",
         title="Coarse-to-fine 2.5D ResUNet",
@@ -291,9 +290,9 @@ def resunet_2p5d(choices: Choices) -> Method:
             challenge="KiTS23",
         ),
         stages=(coarse_stage(choices), kidney_stage(choices), lesion_stage(choices)),
-        fuse=MaskedFusion(keep=COMPONENT_RULES[choices.min_component]),
+        fuse=MaskedFusion(keep=COMPONENT_RULES[choices.min_component], reach=reach),
         fuses=("kidney", "lesion"),
-        presets={"paper": _paper, "compact": _compact, "smoke": _smoke},
+        presets={"paper": lambda method: method, "compact": _compact, "smoke": _smoke},
     )
 
 

@@ -10,7 +10,6 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +27,6 @@ CERTAIN = 0.999  # scores are kept between just above MIN_SCORE and this, so tha
 POSITIVE_SHARE = 0.5  # negatives to positives 1:1, section 3.2 of [2]
 REGIONS_PER_SLICE = 64  # that train the box head; TensorFlow sample configuration
 GROUPS = 8  # of group normalization
-# Where the layers of a ResNet stand in `SliceDetector`; COCO checkpoints of torchvision say "backbone.body." before.
-_COCO_PREFIX = "backbone.body."
-_BACKBONE, _BOX_HEAD = "detector.backbone.", "detector.roi_heads.box_head."
 
 Norm = Callable[[int], nn.Module]
 
@@ -49,7 +45,7 @@ class SliceDetector(nn.Module):
         Of the first block; the conv4 features have 16 times as many channels. 64 makes a ResNet-50 of [3, 4, 6, 3].
     blocks : residual blocks of conv2 to conv5
     norm : ``"frozen"`` or ``"group"``
-        Frozen batch statistics only make sense with trunk weights from a file (`read_trunk_weights`); group
+        Frozen batch statistics only make sense with trunk weights from a file (`networks.resnet_trunk`); group
         normalization [3]_ trains from scratch.
     input_size : int
         Pixels; slices of other sizes are scaled to fit, and boxes scaled back.
@@ -192,46 +188,6 @@ class _FloatPredictor(FastRCNNPredictor):  # type: ignore[misc]
         """Return class scores and box deltas for each region."""
         scores, deltas = super().forward(x)
         return scores.float(), deltas.float()
-
-
-def read_trunk_weights(path: str | Path) -> dict[str, Tensor]:
-    """Return the weights of a ResNet in the file at `path`, named as in a `SliceDetector`.
-
-    Give them to ``TrainerOptions.start_from``. Known are torchvision's COCO checkpoint ``fasterrcnn_resnet50_fpn``
-    (only its trunk is read: torchvision has no COCO weights for conv4 features) and its ImageNet ``resnet50``.
-
-    Parameters
-    ----------
-    path : .safetensors, or a torch file that holds tensors only
-
-    Raises
-    ------
-    ValueError
-        When the file holds no layer of a ResNet.
-    """
-    path = Path(path)
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        state: dict[str, Tensor] = load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    trunk = {_own_name(name.removeprefix(_COCO_PREFIX)): tensor for name, tensor in state.items() if _is_trunk(name)}
-    if not trunk:
-        raise ValueError(
-            f"{path.name!r} holds {sorted(state)[:3]!r} ...; needed the layers of a ResNet (conv1, layer1 to layer4). "
-            "Give torchvision's fasterrcnn_resnet50_fpn or resnet50 weights."
-        )
-    return trunk
-
-
-def _is_trunk(name: str) -> bool:
-    layer = name.removeprefix(_COCO_PREFIX).split(".")[0]
-    return layer in {"conv1", "bn1", "layer1", "layer2", "layer3", "layer4"} and not name.endswith("batches_tracked")
-
-
-def _own_name(name: str) -> str:
-    return f"{_BOX_HEAD if name.startswith('layer4') else _BACKBONE}{name}"
 
 
 def _region_cells(input_size: int) -> int:

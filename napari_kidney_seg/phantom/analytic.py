@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import check_choice
 from napari_kidney_seg.core.geometry import Spacing
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.phantom.lesions import LesionCounts, add_lesions
@@ -43,8 +43,7 @@ def analytic_labels(
     KidneySegError
         If `kidneys` is none of these words.
     """
-    if kidneys not in ARRANGEMENTS:
-        raise KidneySegError(f"Found kidneys={kidneys!r}; needed one of {ARRANGEMENTS!r}. Choose one of these.")
+    check_choice("kidneys", kidneys, ARRANGEMENTS)
     rng = np.random.default_rng(seed)
     grid = Grid.around((0.0, 0.0, 0.0), _EXTENT_MM, spacing)
     lumps = 1.2 * smooth_noise(grid, 9.0, rng)

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import check_choice
 
 PHASES = ("non-contrast", "corticomedullary", "portal venous", "nephrographic", "excretory")
 
@@ -109,6 +109,5 @@ def phase_index(phase: str) -> int:
     KidneySegError
         If `phase` is not one of `PHASES`.
     """
-    if phase not in PHASES:
-        raise KidneySegError(f"Found the contrast phase {phase!r}; needed one of {PHASES!r}. Choose one of these.")
+    check_choice("phase", phase, PHASES)
     return PHASES.index(phase)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.training.dataset import Case, Dataset
@@ -13,15 +16,21 @@ from napari_kidney_seg.training.grid_sampling import GridWindows
 CAP = 10.0  # so that a rare class cannot drown the others
 
 
-def root_inverse_frequency(dataset: Dataset, stage: Stage, cap: float = CAP) -> tuple[float, ...]:
-    """Return one weight per class of `stage`: the square root of how much rarer it is than class 0, at most `cap`.
+def measure_class_weights(dataset: Dataset, stage: Stage) -> Generator[Event, None, tuple[float, ...]]:
+    """Return one weight per class of `stage`: the square root of how much rarer it is than class 0, at most `CAP`.
 
-    Voxels are counted in the region that the stage's rule finds around the reference kidneys of each case.
+    Voxels are counted in the region that the stage's rule finds around the reference kidneys of each case. Yields
+    progress after each case, and at the end what was found.
     """
     counts = np.zeros(len(stage.classes), np.int64)
     for index in range(len(dataset)):
         counts += class_counts(dataset.load(index), stage)
-    return weights_from(counts, cap)
+        yield Progress(stage=stage.name, done=index + 1, total=len(dataset), fraction=0.0)
+    weights = weights_from(counts)
+    found = ", ".join(f"{name} {weight:.1f}" for name, weight in zip(stage.classes, weights, strict=True))
+    text = f"Weights of the classes, measured on {len(dataset)} training cases: {found}."
+    yield Notice(code="class_weights", text=text, level="info")
+    return weights
 
 
 def class_counts(case: Case, stage: Stage) -> NDArray[np.int64]:
@@ -35,7 +44,7 @@ def class_counts(case: Case, stage: Stage) -> NDArray[np.int64]:
     return np.bincount(np.concatenate(targets), minlength=classes)[:classes].astype(np.int64)  # without `IGNORE`
 
 
-def weights_from(counts: NDArray[np.int64], cap: float = CAP) -> tuple[float, ...]:
-    """Return the weights for `counts` of voxels per class, shape (C,); `cap` for a class that never occurs."""
+def weights_from(counts: NDArray[np.int64]) -> tuple[float, ...]:
+    """Return the weights for `counts` of voxels per class, shape (C,); `CAP` for a class that never occurs."""
     rarer = counts[0] / np.maximum(counts, 1)
-    return tuple(float(weight) for weight in np.minimum(np.sqrt(rarer), cap))
+    return tuple(float(weight) for weight in np.minimum(np.sqrt(rarer), CAP))

@@ -31,6 +31,7 @@ class TrainingRequest:
         Of each stage; None takes those of its recipe.
     device : ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``
     init : bundle whose weights to start from, or None
+    trunk : file of a trunk that others have trained, to start from where a stage has one, or None
     bundle : file to write when every stage has weights, or None
     """
 
@@ -42,7 +43,15 @@ class TrainingRequest:
     epochs: int | None = None
     device: str = "auto"
     init: Path | None = None
+    trunk: Path | None = None
     bundle: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.init is not None and self.trunk is not None:
+            raise DatasetError(
+                f"Found the bundle {self.init.name!r} and the trunk {self.trunk.name!r} to start from; a bundle has "
+                "its own trunk. Give one of them."
+            )
 
     def run_folder(self, stage: str) -> Path:
         """Return the run folder of `stage`, one of those to train."""
@@ -72,6 +81,7 @@ class TrainingRequest:
                 epochs=int(record["epochs"]) if "epochs" in record else None,
                 device=str(record.get("device", "auto")),
                 init=_path(record.get("init")),
+                trunk=_path(record.get("trunk")),
                 bundle=_path(record.get("bundle")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -98,6 +108,7 @@ class TrainingRequest:
             self,
             epochs=self.epochs or before.epochs,
             init=self.init or before.init,
+            trunk=self.trunk or before.trunk,
             bundle=self.bundle or before.bundle,
         )
 

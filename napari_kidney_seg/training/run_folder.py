@@ -87,8 +87,12 @@ class RunFolder:
         """Record what is trained."""
         self.task.write_text(json.dumps(task.facts(), indent=2))
 
+    def add_fact(self, name: str, value: Any) -> None:
+        """Record something found out about what is trained, a JSON value, beside `facts`."""
+        self.task.write_text(json.dumps(self.facts() | {name: value}, indent=2))
+
     def facts(self) -> dict[str, Any]:
-        """Return what was recorded when the run began; empty before."""
+        """Return what was recorded of the run; empty before it began."""
         facts: dict[str, Any] = json.loads(self.task.read_text()) if self.task.is_file() else {}
         return facts
 

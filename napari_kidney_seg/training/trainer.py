@@ -15,17 +15,13 @@ from torch import Tensor, nn
 
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.events import EpochDone, Event, Progress
-from napari_kidney_seg.core.recipe import Recipe
+from napari_kidney_seg.training.class_weights import measure_class_weights
+from napari_kidney_seg.training.optimizers import make_optimizer
 from napari_kidney_seg.training.run_folder import RunFolder, StepDone, StepNotes
 from napari_kidney_seg.training.schedules import SCHEDULES
 from napari_kidney_seg.training.scores import dice_counts, predicted_classes
 from napari_kidney_seg.training.task import MIXUP_STREAM, StageTask, WindowStream, mix
 
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
-}
 LOSS_MEMORY = 0.9  # of the running loss per case
 
 
@@ -110,7 +106,7 @@ class Trainer:
         _start_from(network, self.options.start_from)
         if self.options.channels_last:
             network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.network, self.optimizer = self.fabric.setup(network, _optimizer(network, recipe))
+        self.network, self.optimizer = self.fabric.setup(network, make_optimizer(network, recipe))
         self.loss = recipe.loss()
         unseen = torch.full((len(task.training),), torch.nan)
         self.progress: dict[str, Any] = {"epoch": 0, "best": -1.0, "losses": unseen, "seconds": 0.0}
@@ -121,6 +117,7 @@ class Trainer:
 
     def run(self) -> Generator[Event, None, Path]:
         """Train the remaining epochs, yielding events, and return the path of the best weights."""
+        yield from self._weigh_classes()
         epochs = self.task.stage.recipe.epochs
         for epoch in range(self.progress["epoch"], epochs):
             started = time.monotonic()
@@ -144,6 +141,19 @@ class Trainer:
                 self.folder.log(event)
             yield event
         return self.folder.best
+
+    def _weigh_classes(self) -> Generator[Event, None, None]:
+        """Give the loss the class weights of the training cases where the recipe asks for them; measured once a run."""
+        weighted_loss = self.task.stage.recipe.weighted_loss
+        if weighted_loss is None:
+            return
+        if not self.progress["epoch"]:  # a run that goes on keeps what it began with
+            weights = yield from measure_class_weights(self.task.training, self.task.stage)
+            self.progress["class_weights"] = weights
+            if self.fabric.is_global_zero:
+                self.folder.add_fact("class_weights", weights)
+        if "class_weights" in self.progress:
+            self.loss = weighted_loss(self.progress["class_weights"])
 
     def _train_epoch(self, epoch: int, epochs: int) -> Generator[Event, None, float]:
         batches = self._batches(epoch)
@@ -282,15 +292,6 @@ class Trainer:
 
     def _state(self) -> dict[str, Any]:
         return {"network": self.network, "optimizer": self.optimizer, "progress": self.progress}
-
-
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    settings = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
-    if recipe.optimizer == "sgd":
-        settings["momentum"] = recipe.momentum
-    make: Any = OPTIMIZERS[recipe.optimizer]
-    optimizer: torch.optim.Optimizer = make(network.parameters(), **settings)
-    return optimizer
 
 
 def _start_from(network: nn.Module, weights: dict[str, Tensor]) -> None:

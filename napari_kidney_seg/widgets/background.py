@@ -9,7 +9,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject
 from superqt.utils import create_worker
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import error_text
 
 Result = TypeVar("Result")
 
@@ -41,6 +41,6 @@ def in_background(
 
     def tell(error: Exception) -> None:
         if isalive(owner):
-            on_error(str(error) if isinstance(error, KidneySegError) else f"{type(error).__name__}: {error}")
+            on_error(error_text(error))
 
     create_worker(work, _connect={"returned": return_, "errored": tell}, _ignore_errors=True)

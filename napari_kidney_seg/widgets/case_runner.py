@@ -91,8 +91,12 @@ class CaseRunner(QObject):
         self.finished.emit(done.layer)
 
     def _remember_time(self, done: _Underway, result: CascadeResult) -> None:
-        """Keep the time of a run of all stages; one that used given or cached outputs says nothing about the method."""
-        if all(stage.name in result.seconds for stage in done.method.stages):
+        """Keep the time of a run of all stages as the preset makes it.
+
+        One that used given or cached outputs, or averaged otherwise, says nothing about the method.
+        """
+        is_whole = all(stage.name in result.seconds for stage in done.method.stages)
+        if is_whole and not done.job.choice.averaging:
             seconds = (datetime.now().astimezone() - done.started).total_seconds()
             shape = done.job.volume.geometry.shape
             remember(done.method, RunTime(seconds=seconds, engine=result.engine, device=result.device, shape=shape))

@@ -10,11 +10,11 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QProgressBar, QPushButton, QTreeWidget, QTreeWidgetItem, QWidget
 from superqt import QCollapsible
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import error_text
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.widgets.folder_field import FolderField
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
-from napari_kidney_seg.widgets.notice_list import ERROR, NoticeList
+from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.worker import Outcome, start_worker
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ class DataPanel(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         self._set_worker(None)
-        text = str(error) if isinstance(error, KidneySegError) else f"{type(error).__name__}: {error}"
-        self.notices.add(Notice(code="data", text=text, level=ERROR))
+        self.notices.add_error("data", error_text(error))
 
     def _on_cancelled(self) -> None:
         self._set_worker(None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_kidney_seg.core.averaging import find_averaging
 from napari_kidney_seg.core.events import Event
 from napari_kidney_seg.core.method import StageOutput
 from napari_kidney_seg.core.volume import LabelVolume, Volume
@@ -28,6 +29,8 @@ class MethodChoice:
         File of the trained weights.
     device, engine : str
         ``"auto"`` or a name of `core.device`.
+    averaging : str
+        Name of one of the method's averagings; empty for what the preset does by itself.
     """
 
     method: str
@@ -35,6 +38,7 @@ class MethodChoice:
     bundle: Path
     device: str = "auto"
     engine: str = "auto"
+    averaging: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,5 +78,6 @@ def segment(job: SegmentJob) -> Generator[Event, None, CascadeResult]:
     keep_triton_apart()
     method = get_method(job.choice.method, job.choice.preset)
     bundle = load_bundle(job.choice.bundle, method)
-    options = RunOptions(device=job.choice.device, engine=job.choice.engine)
+    averaging = find_averaging(method, job.choice.averaging)
+    options = RunOptions(device=job.choice.device, engine=job.choice.engine, averaging=averaging)
     return (yield from run_cascade(job.volume, method, bundle, given=job.given, cache=job.cache, options=options))

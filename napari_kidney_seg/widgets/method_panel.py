@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 from superqt import QCollapsible
 
 from napari_kidney_seg.core.device import DEVICES, ENGINES
@@ -14,6 +14,7 @@ from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import find_bundle, fitting_bundles, read_card
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
+from napari_kidney_seg.widgets.averaging_choice import AveragingChoice
 from napari_kidney_seg.widgets.choices import find_choice
 from napari_kidney_seg.widgets.cost_label import CostLabel
 from napari_kidney_seg.widgets.job import MethodChoice
@@ -41,7 +42,8 @@ class MethodPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.method, self.preset, self.bundle = QComboBox(), QComboBox(), QComboBox()
-        self.device, self.engine = _choices(DEVICES), _choices(ENGINES)
+        self.device, self.engine, self.averaging = _choices(DEVICES), _choices(ENGINES), AveragingChoice()
+        self._averaging_title = QLabel("Averaging")
         self._details, self.notices = wrapped_label(text_format=Qt.TextFormat.RichText), NoticeList()
         self.diagram, self.cost = StageDiagram(), CostLabel()
         self._about = QCollapsible("Paper, stages, cost, training")
@@ -72,6 +74,7 @@ class MethodPanel(QWidget):
             bundle=self.bundle.currentData(),
             device=self.device.currentData(),
             engine=self.engine.currentData(),
+            averaging=self.averaging.name,
         )
 
     def chosen_method(self) -> Method:
@@ -125,6 +128,7 @@ class MethodPanel(QWidget):
             ("Engine", self.engine),
         ):
             form.addRow(title, field)
+        form.addRow(self._averaging_title, self.averaging)
         for part in (self.diagram, self.cost, self._details):
             self._about.addWidget(part)
         self._about.toggled.connect(self._show_cost)
@@ -156,8 +160,14 @@ class MethodPanel(QWidget):
             self.notices.add(Notice(code="no_model", text=self._problem))
         self._details.setText(method_text(self.chosen_method(), self.bundle.currentData()))
         self.diagram.show_method(self.chosen_method())
+        self._show_averagings()
         self._show_cost()
         self.changed.emit()
+
+    def _show_averagings(self) -> None:
+        is_choice = self.averaging.show_method(self.chosen_method(), self.bundle.currentData())
+        for widget in (self.averaging, self._averaging_title):
+            widget.setVisible(is_choice)
 
     def _show_cost(self) -> None:
         if self._about.isExpanded():  # a guess costs a second of one core

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QPushButton, QWidget
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import error_text
 from napari_kidney_seg.core.events import Event
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.widgets.layers import compose_layers, label_layers
@@ -107,8 +107,7 @@ class ResultPanel(QWidget):
 
     def _on_error(self, error: Exception) -> None:
         self._on_cancelled()
-        text = str(error) if isinstance(error, KidneySegError) else f"{type(error).__name__}: {error}"
-        self.notices.add_error("not_saved", text)
+        self.notices.add_error("not_saved", error_text(error))
 
     def _on_cancelled(self) -> None:
         self.save.setEnabled(True)

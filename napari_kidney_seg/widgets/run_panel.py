@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.errors import error_text
 from napari_kidney_seg.core.events import Event, Notice
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.widgets.layout import flush_column
@@ -90,8 +90,7 @@ class RunPanel(QWidget):
     def _on_error(self, error: Exception) -> None:
         self._set_worker(None)
         self.progress.say("Stopped by an error")
-        text = str(error) if isinstance(error, KidneySegError) else f"{type(error).__name__}: {error}"
-        self.notices.add_error("error", text)
+        self.notices.add_error("error", error_text(error))
 
     def _on_cancelled(self) -> None:
         self._set_worker(None)

@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from napari_kidney_seg.core.errors import UnwritableImageError
 from napari_kidney_seg.core.method import Method
@@ -56,7 +57,7 @@ def _key(method: Method) -> str:
     return f"{method.name}/{method.preset}"
 
 
-def _known(path: Path) -> dict[str, dict]:  # type: ignore[type-arg]
+def _known(path: Path) -> dict[str, dict[str, Any]]:
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -65,6 +65,7 @@ def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
         method=choice.method,
         preset=choice.preset,
         bundle_sha256=Bundle(choice.bundle, read_card(choice.bundle)).sha256,
+        averaging=choice.averaging,
         engine=result.engine,
         device=result.device,
         versions=installed_versions(),

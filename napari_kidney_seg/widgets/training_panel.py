@@ -5,12 +5,11 @@ from __future__ import annotations
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
-from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.training.training_folder import Outcome, State
 from napari_kidney_seg.training.training_view import TrainingView
 from napari_kidney_seg.widgets.curves_panel import CurvesPanel
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
-from napari_kidney_seg.widgets.notice_list import ERROR, NoticeList
+from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.training_text import fraction_done, model_text, stage_titles, status_text
 
 STEPS = 1000  # of the bar
@@ -63,7 +62,7 @@ class TrainingPanel(QWidget):
 
     def show_error(self, text: str) -> None:
         """Show why something could not be done."""
-        self.notices.add(Notice(code="training", text=text, level=ERROR))
+        self.notices.add_error("training", text)
 
     def forget(self) -> None:
         """Show no training."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from napari_kidney_seg.core.averaging import Averaging
 from napari_kidney_seg.core.recipe import IGNORE, Recipe
 from tests.inference.fakes import LESION, ORGAN, method_of, oracle_stage
 
@@ -31,4 +32,4 @@ RECIPE = Recipe(sampler=first_window, target=lambda labels: (labels > 0).astype(
 KIDNEY = replace(oracle_stage("kidney", ORGAN), recipe=RECIPE)
 LESIONS = replace(oracle_stage("lesion", LESION), recipe=replace(RECIPE, target=lambda labels: LESION_TARGET[labels]))
 SAME = {"compact": lambda method: method, "paper": lambda method: method}
-METHOD = method_of(KIDNEY, LESIONS, presets=SAME)
+METHOD = method_of(KIDNEY, LESIONS, averagings=(Averaging(name="mirrored", mirrors=((0,), (1,))),), presets=SAME)

@@ -122,6 +122,36 @@ def test_an_empty_result_is_a_result_with_a_notice(bundle, scan, write_scan, tmp
     assert not read_labels(tmp_path / "out" / "ct_seg.nii.gz").array.any()
 
 
+def test_a_chosen_averaging_is_made_told_and_recorded(bundle, scan, labels, write_scan, tmp_path, call):
+    path = write_scan(scan, tmp_path / "ct.nii.gz")
+
+    outcome = call("segment", path, "--output", tmp_path / "out", "--averaging", "mirrored", *TORCH)
+
+    record = read_sidecar(tmp_path / "out" / "ct_seg.nii.gz")
+    assert outcome.code == 0
+    np.testing.assert_array_equal(read_labels(tmp_path / "out" / "ct_seg.nii.gz").array, labels)
+    assert record.averaging == "mirrored"
+    assert "averaging" in [notice.code for notice in record.notices]
+    assert "the mean of 3 predictions of each window (plain and mirrored 2 ways)" in outcome.out
+
+
+def test_a_mask_of_another_averaging_is_not_taken_for_done(bundle, scan, write_scan, tmp_path, call):
+    path = write_scan(scan, tmp_path / "ct.nii.gz")
+    arguments = ("segment", path, "--output", tmp_path / "out", *TORCH, "--json")
+    call(*arguments, "--averaging", "mirrored")
+
+    assert statuses(call(*arguments, "--averaging", "mirrored")) == ["skipped"]
+    (other,) = call(*arguments).records
+    assert "by this method, bundle and averaging. Choose another --output" in other["error"]
+
+
+def test_an_averaging_that_the_method_does_not_offer_is_refused(bundle, tmp_path, call):
+    outcome = call("segment", tmp_path, "--output", tmp_path / "out", "--averaging", "paper", *TORCH)
+
+    assert outcome.code == 1
+    assert "'oracle' has no averaging 'paper'. Choose one of 'mirrored'." in outcome.err
+
+
 def test_the_series_is_handed_to_the_reader(bundle, scan, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("napari_kidney_seg.cli.batch.read_volume", lambda path, *, series: asked.append(series) or scan)

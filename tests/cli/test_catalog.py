@@ -21,6 +21,7 @@ def test_methods_read_as_text(call):
 
     assert "resunet-2.5d" in outcome.out
     assert "kidney, tumor, cyst" in outcome.out
+    assert "averagings single, single+TTA, paper" in outcome.out
 
 
 def test_a_model_is_listed_with_scores_data_licence_and_hash(bundle, call):

@@ -29,6 +29,10 @@ def test_the_command_is_the_train_verb_of_this_python():
     )
 
 
+def test_a_trunk_is_handed_on():
+    assert training_command(replace(REQUEST, trunk=Path("b.pth")), resume=False)[-2:] == ["--trunk", "b.pth"]
+
+
 def test_what_is_left_open_is_not_said():
     assert " ".join(training_command(REQUEST, resume=False)[4:]) == (
         "train masses-net --data phantoms:4 --output run --preset smoke --device auto"

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from napari_kidney_seg.core import errors
-from napari_kidney_seg.core.errors import KidneySegError, check_choice
+from napari_kidney_seg.core.errors import GeometryMismatchError, KidneySegError, check_choice, error_text
 
 ERRORS = [error for _, error in inspect.getmembers(errors, inspect.isclass)]
 
@@ -19,6 +19,11 @@ def test_every_error_is_caught_as_a_kidney_seg_error(error):
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 def test_an_error_shows_its_message_as_written(error):
     assert str(error("Choose one of 'a', 'b'.")) == "Choose one of 'a', 'b'."
+
+
+def test_only_an_error_of_others_is_named_by_its_type():
+    assert error_text(GeometryMismatchError("Resample the mask.")) == "Resample the mask."
+    assert error_text(ZeroDivisionError("division by zero")) == "ZeroDivisionError: division by zero"
 
 
 def test_a_value_is_checked_against_its_choices():

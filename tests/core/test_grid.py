@@ -22,6 +22,13 @@ def test_working_grid_takes_a_fixed_shape_then_a_spacing_then_what_is_stored(gri
     assert grid.shape_for(geometry) == expected
 
 
+def test_a_spacing_that_matches_within_one_percent_is_left_as_it_is_axis_by_axis():
+    geometry = Geometry.from_spacing((400, 500, 600), (3.0, 0.78, 0.78))
+
+    assert WorkingGrid(spacing=(3.027, 0.7725, 0.7875)).shape_for(geometry) == (400, 500, 600)
+    assert WorkingGrid(spacing=(3.04, 0.7875, 0.7715)).shape_for(geometry) == (395, 500, 607)
+
+
 @pytest.mark.parametrize(("shape", "expected"), [((30, 512, 512), (30, 256, 256)), ((30, 400, 800), (30, 128, 256))])
 def test_a_fitted_grid_keeps_slices_and_the_sides_of_a_pixel(shape, expected):
     assert FittedGrid(pixels=(256, 256)).shape_for(Geometry.from_spacing(shape, (5.0, 0.8, 0.8))) == expected

@@ -5,7 +5,7 @@ from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.imaging.cropping import crop_pad, paste
 from napari_kidney_seg.imaging.region_steps import region_steps
 from napari_kidney_seg.imaging.resampling import resize
-from napari_kidney_seg.imaging.steps import whole
+from napari_kidney_seg.imaging.steps import voxels_of, whole
 
 SCAN = (12, 14, 16)
 BOX = Box((3, -2, 4), (11, 10, 16))
@@ -30,6 +30,13 @@ def test_its_probabilities_come_back_into_the_box_with_zeros_around(steps):
     restored = whole(steps.inverse(), probabilities)
 
     np.testing.assert_allclose(restored, paste(resize(probabilities, BOX.shape), BOX, SCAN), atol=1e-6)
+
+
+@pytest.mark.parametrize("box", [Box((0, 0, 0), (3, 14, 16)), Box((4, 10, 5), (8, 14, 9)), Box((0, 0, 0), (12, 14, 4))])
+def test_a_part_beside_the_region_is_zeros(steps, box):
+    part = steps.inverse().part(voxels_of(np.ones((3, 4, 18, 6), np.float16)), box)
+
+    np.testing.assert_array_equal(part, np.zeros((3, *box.shape)))
 
 
 def test_the_working_grid_divides_the_box_evenly(steps):

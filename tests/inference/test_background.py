@@ -30,11 +30,12 @@ def test_an_error_of_the_work_is_raised():
         result_of(in_background(broken, None))
 
 
+@pytest.mark.alone
 def test_closing_does_not_wait_for_the_work_which_comes_to_its_end_by_itself():
     goes_on, ended = threading.Event(), threading.Event()
 
     def slow():
-        goes_on.wait()
+        goes_on.wait(10 * AT_ONCE)
         ended.set()
 
     steps = in_background(slow, None)

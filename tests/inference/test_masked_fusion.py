@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.imaging.components import KeepLargerThan
 from napari_kidney_seg.inference.masked_fusion import MaskedFusion
+from napari_kidney_seg.inference.reach import Reach
 from tests.inference.fakes import codes, finished
 
 SHAPE = (12, 20, 60)
@@ -86,3 +89,45 @@ def test_a_kidney_that_a_person_gave_stays_however_small(organ):
 
     assert notices_of(organ, given=True) == []
     np.testing.assert_array_equal(result_of(FUSION(outputs(organ, given=True), GRID)), organ)
+
+
+class TestReach:
+    """The kidney of 32 ml reaches from column 2 to 11; a muscle of 60 ml goes on from there."""
+
+    FUSION = MaskedFusion(keep=KeepLargerThan(voxels=1200), reach=Reach(source="coarse", mm=6.0))
+
+    @pytest.fixture
+    def found(self, organ):
+        """Outputs in which the kidney stage has taken a muscle in, but the coarse stage has not."""
+        coarse = output("coarse", ("background", "kidney"), organ.copy())
+        organ[1:11, 2:12, 12:42] = 1
+        return outputs(organ) | {"coarse": coarse}
+
+    def test_what_is_too_far_from_the_coarse_kidneys_is_left_out(self, found):
+        labels = result_of(self.FUSION(found, GRID))
+
+        assert np.flatnonzero(labels[5, 5]).tolist() == list(range(2, 15))  # 2 mm a column
+
+    def test_ten_milliliters_left_out_are_told(self, found):
+        steps, _ = finished(self.FUSION(found, GRID))
+
+        (notice,) = [step for step in steps if isinstance(step, Notice)]
+        assert notice.code == "out_of_reach"
+        assert notice.text.startswith(
+            "54 ml that looked like kidney lay more than 6 mm from the kidneys of stage 'coarse'"
+        )
+
+    def test_without_a_coarse_output_everything_counts(self, found):
+        del found["coarse"]
+
+        assert result_of(self.FUSION(found, GRID))[5, 5, 40] == 1
+
+    def test_what_a_person_marked_for_the_coarse_stage_limits_nothing(self, found):
+        found["coarse"] = replace(found["coarse"], given=True)
+
+        assert result_of(self.FUSION(found, GRID))[5, 5, 40] == 1
+
+    def test_a_kidney_that_a_person_drew_is_in_reach(self, found):
+        drawn = outputs((found["kidney"].regions[0].probabilities[1]), given=True)
+
+        assert result_of(self.FUSION(found | drawn, GRID))[5, 5, 40] == 1

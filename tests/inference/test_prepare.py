@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 
 from napari_kidney_seg.core.geometry import Box, Geometry
@@ -53,6 +51,29 @@ def test_region_that_reaches_outside_the_scan_is_padded_after_the_intensity_step
     np.testing.assert_allclose(region.array[0, 2:, :, :24], stage.normalize(scan.array, scan.spacing)[:10], atol=1e-6)
 
 
+def test_slabs_wholly_outside_the_scan_are_padding():
+    scan = noise_scan()
+    stage = oracle_stage("kidney", ORGAN, intensity=(GaussianSmooth(sigma_mm=2.0), WINDOW), window=(4, 4, 4))
+
+    region = prepare(scan, stage, Box((-40, 0, 0), (110, 20, 24)))
+
+    np.testing.assert_array_equal(region.array[0, :40], -1)
+    np.testing.assert_array_equal(region.array[0, 110:], -1)
+    np.testing.assert_allclose(region.array[0, 40:110], stage.normalize(scan.array, scan.spacing), atol=1e-5)
+
+
+def test_a_region_that_has_the_wanted_spacing_within_one_percent_is_not_resampled():
+    scan = noise_scan((70, 120, 120))
+    grid = WorkingGrid(spacing=(3.02, 1.008, 0.992))
+    stage = oracle_stage("kidney", ORGAN, grid=grid, intensity=(WINDOW,), window=(4, 8, 8))
+    box = Box((0, 5, 10), (70, 115, 120))
+
+    region = prepare(scan, stage, box)
+
+    np.testing.assert_array_equal(region.array[0], WINDOW(scan.array[box.slices], scan.spacing))
+    assert region.spacing == scan.spacing
+
+
 def test_spacing_grid_brings_a_region_to_that_spacing():
     scan = noise_scan()
     stage = oracle_stage("kidney", ORGAN, grid=WorkingGrid(spacing=(1.5, None, 2.0)), window=(8, 8, 8))
@@ -63,13 +84,14 @@ def test_spacing_grid_brings_a_region_to_that_spacing():
     np.testing.assert_allclose(region.spacing, (1.5, 1.0, 2.0))
 
 
-def test_slabs_and_the_whole_region_agree():
-    scan, box = noise_scan(), Box.whole((70, 20, 24))
-    grid = WorkingGrid(shape=(16, 16, 16))
-    slabs = oracle_stage("kidney", ORGAN, grid=grid, intensity=(WINDOW,), window=(16, 16, 16))
-    whole = replace(slabs, intensity=(GaussianSmooth(sigma_mm=1e-6), WINDOW))
+def test_a_region_prepared_in_slabs_is_that_of_the_scan_smoothed_and_windowed_as_a_whole():
+    scan, steps = noise_scan(), (GaussianSmooth(sigma_mm=4.0), WINDOW)
+    stage = oracle_stage("kidney", ORGAN, grid=WorkingGrid(shape=(16, 16, 16)), intensity=steps, window=(16, 16, 16))
 
-    np.testing.assert_allclose(prepare(scan, slabs, box).array, prepare(scan, whole, box).array, atol=1e-5)
+    region = prepare(scan, stage, Box.whole(scan.geometry.shape))
+
+    expected = resize(stage.normalize(scan.array, scan.spacing), (16, 16, 16))
+    np.testing.assert_allclose(region.array[0], expected, atol=1e-5)
 
 
 def test_long_scans_are_prepared_in_slabs_that_can_be_cancelled_in_between():

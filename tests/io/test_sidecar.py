@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,7 @@ def record() -> RunRecord:
         finished="2026-01-02T03:05:05+00:00",
         seconds={"coarse": 1.5},
         volumes_ml={"kidney": 310.25, "tumor": 0.0},
+        averaging="single+TTA",
         notices=(Notice(code="no_tumor", text="No tumor was found.", level="info"),),
     )
 
@@ -41,6 +43,15 @@ def test_the_file_is_plain_json_for_other_programs(tmp_path, record):
     assert content["volumes_ml"] == {"kidney": 310.25, "tumor": 0.0}
     assert content["notices"] == [{"code": "no_tumor", "text": "No tumor was found.", "level": "info"}]
     assert content["format"] == "napari-kidney-seg run record 1"
+
+
+def test_a_record_from_before_averaging_could_be_chosen_is_read(tmp_path, record):
+    path = write_sidecar(tmp_path / "case_seg.nii.gz", record)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["averaging"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    assert read_sidecar(tmp_path / "case_seg.nii.gz") == replace(record, averaging="")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"notices": [1]}', "\0"])

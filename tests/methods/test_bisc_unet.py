@@ -58,6 +58,16 @@ def test_a_region_on_another_grid_gets_the_wanted_working_voxels():
     assert stage.window_for(working) == (48, 160, 160)
 
 
+def test_a_scan_within_one_percent_of_the_papers_spacing_gets_regions_of_exactly_160_of_its_own_voxels():
+    grid = Geometry.from_spacing((100, 512, 512), (3.02, 0.7875, 0.775))
+
+    region = REGION.around(Box((20, 200, 200), (50, 300, 300)), grid)
+
+    assert region.shape == (32, 160, 160)
+    assert METHOD.stage("fine").grid.shape_for(grid.cropped(region)) == (32, 160, 160)
+    assert METHOD.stage("rough").grid.shape_for(grid) == (100, 128, 128)
+
+
 def output_of(*regions):
     """Return the fine stage's output from (box, certainty of the kidney) pairs."""
     made = []

@@ -1,13 +1,19 @@
-import numpy as np
+from itertools import combinations
 
-from napari_kidney_seg.core.events import Progress, result_of
+import numpy as np
+import pytest
+
+from napari_kidney_seg.core.averaging import averaged, find_averaging
+from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.inference.cascade import run_cascade
 from napari_kidney_seg.inference.options import RunOptions
-from napari_kidney_seg.methods.boundary_aware import CLASSES, INFERENCE, METHOD, fuse
-from tests.inference.fakes import FakeBundle, finished
-from tests.methods.fakes import kidneys, marked_scan, with_oracles
+from napari_kidney_seg.methods.boundary_aware import ALL_FLIPS, CLASSES, METHOD, fuse
+from tests.inference.fakes import FakeBundle, codes, finished
+from tests.methods.fakes import NestedOracle, dice, kidneys, marked_scan, with_oracles
+
+EIGHT = {frozenset(axes) for count in range(4) for axes in combinations((0, 1, 2), count)}  # axes flipped together
 
 
 def test_the_papers_sizes_and_recipe():
@@ -40,28 +46,63 @@ def test_a_tumor_wins_also_outside_the_kidney():
     assert labels.ravel().tolist() == [0, 1, 2, 2]
 
 
-def test_the_inference_presets_are_the_rows_of_the_papers_table():
-    assert INFERENCE["single"] == RunOptions(mirrors="none", members=1)
-    assert INFERENCE["single+TTA"].members == 1
-    assert INFERENCE["paper"] == RunOptions()
+@pytest.mark.parametrize("preset", ["paper", "compact"])
+def test_the_averagings_are_the_rows_of_the_papers_table_at_every_preset(preset):
+    method = METHOD.with_preset(preset)
+    single, mirrored, paper = (find_averaging(method, name) for name in ("single", "single+TTA", "paper"))
+
+    (stage,) = method.stages
+    assert [one.predictions(stage, models=5) for one in (single, mirrored, paper)] == [1, 8, 40]
+    assert averaged(method, single).stages[0].mirrors == ()
+    assert {frozenset(axes) for axes in averaged(method, mirrored).stages[0].mirrors} == EIGHT - {frozenset()}
 
 
-def windows_run(method, labels, geometry, members):
-    """Return how many windows a run over an ensemble of three predicts."""
-    run = run_cascade(
-        marked_scan(labels, geometry),
-        method,
-        FakeBundle(method, members_per_stage=3),
-        options=RunOptions(device="cpu", engine="torch", members=members),
-    )
-    events, _ = finished(run)
-    return max(event.total for event in events if isinstance(event, Progress) and event.stage == "kidney")
+def test_without_a_choice_the_paper_preset_averages_all_and_the_compact_one_nothing():
+    assert [METHOD.with_preset(name).stages[0].mirrors for name in ("paper", "compact")] == [ALL_FLIPS, ()]
 
 
-def test_an_ensemble_runs_every_member_and_a_single_run_one():
-    method = with_oracles(METHOD.with_preset("smoke"))
+@pytest.fixture
+def run(monkeypatch):
+    """Return a function that runs the smoke preset over three models; it returns the windows they saw, and notices."""
     labels, geometry = kidneys((10.0, 8.0, 8.0))
+    method = with_oracles(METHOD.with_preset("smoke"))
+    seen = []
+    forward = NestedOracle.forward
+    monkeypatch.setattr(NestedOracle, "forward", lambda self, windows: seen.append(windows) or forward(self, windows))
 
-    single = windows_run(method, labels, geometry, INFERENCE["single"].members)
+    def of(name):
+        seen.clear()
+        options = RunOptions(device="cpu", engine="torch", averaging=find_averaging(method, name))
+        bundle = FakeBundle(method, members_per_stage=3)
+        _, result = finished(run_cascade(marked_scan(labels, geometry), method, bundle, options=options))
+        return list(seen), result
 
-    assert windows_run(method, labels, geometry, INFERENCE["paper"].members) == 3 * single
+    return of
+
+
+def test_mirroring_shows_the_network_each_window_in_all_eight_ways_also_where_the_preset_mirrors_nothing(run):
+    single, _ = run("single")
+    mirrored, _ = run("single+TTA")
+
+    assert len(mirrored) == 8 * len(single)
+    first = [tuple(one.ravel().tolist()) for one in mirrored[:8]]
+    ways = [single[0].flip([axis + 2 for axis in axes]) for axes in EIGHT]
+    assert sorted(first) == sorted(tuple(one.ravel().tolist()) for one in ways)
+
+
+def test_the_papers_averaging_takes_every_model_and_all_choices_find_the_same_kidneys(run):
+    single, plain = run("single")
+    every, ensemble = run("paper")
+
+    assert len(every) == 3 * 8 * len(single)
+    assert dice(plain.labels.array > 0, ensemble.labels.array > 0) > 0.99
+    (text,) = [notice.text for notice in ensemble.notices if notice.code == "averaging"]
+    assert "the mean of 24 predictions of each window (plain and mirrored 7 ways, by 3 models)" in text
+
+
+def test_by_itself_the_smaller_preset_makes_one_prediction_by_each_model(run):
+    single, _ = run("single")
+    by_itself, result = run("")
+
+    assert len(by_itself) == 3 * len(single)
+    assert "averaging" not in codes(result.notices)

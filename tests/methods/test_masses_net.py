@@ -41,11 +41,14 @@ def test_targets_are_the_whole_kidney_and_the_masses():
     assert masses.recipe.target(IDS).tolist() == [0, 0, 1, 2]
 
 
-def test_the_loss_of_the_masses_weighs_classes_as_chosen():
-    weights = masses_net(Choices(class_weights=(1.0, 2.0, 3.0))).stage("masses").recipe.loss().class_weights
+def test_the_loss_of_the_masses_weighs_classes_as_chosen_or_as_measured():
+    chosen = masses_net(Choices(class_weights=(1.0, 2.0, 3.0))).stage("masses").recipe
+    measured = METHOD.stage("masses").recipe
 
-    assert weights == (1.0, 2.0, 3.0)
-    assert METHOD.stage("masses").recipe.loss().class_weights == (1.0, 5.0, 10.0)
+    assert (chosen.loss().class_weights, chosen.weighted_loss) == ((1.0, 2.0, 3.0), None)
+    assert measured.loss().class_weights == (1.0, 5.0, 10.0)  # for no data set in particular
+    assert measured.weighted_loss((1.0, 4.0, 9.0)).class_weights == (1.0, 4.0, 9.0)
+    assert METHOD.stage("kidney").recipe.weighted_loss is None
 
 
 def test_padding_is_what_minus_100_becomes_under_the_scans_z_score():
@@ -72,7 +75,9 @@ def test_the_choices_of_the_text_reach_the_stages():
 
 def test_classes_and_weights_that_do_not_fit_are_refused():
     with pytest.raises(KidneySegError, match=r"n_classes=4 .* one weight for each"):
-        Choices(n_classes=4)
+        Choices(n_classes=4, class_weights=(1.0, 5.0, 10.0))
+    with pytest.raises(KidneySegError, match=r"n_classes=5 .* needed 3 or 4 classes"):
+        Choices(n_classes=5)
 
 
 @pytest.mark.parametrize("preset", ["compact", "smoke"])

@@ -1,14 +1,10 @@
 import pytest
 import torch
-from safetensors.torch import save_file
-from torchvision.models import resnet50
-from torchvision.ops import FrozenBatchNorm2d
 
 from napari_kidney_seg.methods import get_method
-from napari_kidney_seg.networks.faster_rcnn import SliceDetector, read_trunk_weights
+from napari_kidney_seg.networks.faster_rcnn import SliceDetector
 
 TINY = {"classes": 2, "width": 8, "blocks": (1, 1, 1, 1), "norm": "group", "input_size": 64, "proposals": 16}
-TRUNK = ("detector.backbone.", "detector.roi_heads.box_head.")
 
 
 @pytest.fixture(scope="module")
@@ -17,18 +13,13 @@ def network():
     return SliceDetector(**TINY)
 
 
-@pytest.fixture(scope="module")
-def paper_shapes():
+def test_the_papers_detector_has_32_975_million_parameters():
     stage = get_method("rcnn-vnet", "paper").stage("kidney")
-    network = stage.network(**stage.network_args)
-    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(32.975, abs=0.001)
-    return {name: tensor.shape for name, tensor in network.state_dict().items()}
 
-
-def resnet_state():
     with torch.device("meta"):
-        state = resnet50(norm_layer=FrozenBatchNorm2d).state_dict()
-    return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+        network = stage.network(**stage.network_args)
+
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(32.975, abs=0.001)
 
 
 def target(shape=(3, 2, 64, 64)):
@@ -36,34 +27,6 @@ def target(shape=(3, 2, 64, 64)):
     masks = torch.zeros(shape, dtype=torch.uint8)
     masks[:2, 0, 10:40, 20:44] = 1
     return masks[None]
-
-
-@pytest.mark.parametrize("prefix", ["backbone.body.", ""], ids=["coco", "imagenet"])
-def test_a_checkpoint_fills_the_whole_trunk_and_the_box_head(paper_shapes, tmp_path, prefix):
-    state = resnet_state()
-    save_file({prefix + name: torch.zeros(1) for name in state}, tmp_path / "trunk.safetensors")
-
-    weights = read_trunk_weights(tmp_path / "trunk.safetensors")
-
-    assert len(state) == 265
-    assert set(weights) == {name for name in paper_shapes if name.startswith(TRUNK)}
-    assert sorted(paper_shapes[name] for name in weights) == sorted(tensor.shape for tensor in state.values())
-
-
-def test_a_torch_file_is_read_and_what_is_no_trunk_is_left_out(tmp_path):
-    state = {"conv1.weight": torch.ones(2), "bn1.num_batches_tracked": torch.tensor(3), "fc.weight": torch.ones(1)}
-    torch.save(state, tmp_path / "resnet.pth")
-
-    weights = read_trunk_weights(tmp_path / "resnet.pth")
-
-    assert list(weights) == ["detector.backbone.conv1.weight"]
-
-
-def test_a_file_without_a_resnet_is_refused(tmp_path):
-    save_file({"head.bias": torch.ones(1)}, tmp_path / "other.safetensors")
-
-    with pytest.raises(ValueError, match=r"holds \['head.bias'\].*needed the layers of a ResNet"):
-        read_trunk_weights(tmp_path / "other.safetensors")
 
 
 def test_boxes_are_painted_with_their_scores_and_the_best_one_wins(network):

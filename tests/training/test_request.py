@@ -24,8 +24,9 @@ REQUEST = TrainingRequest(method="masses-net", preset="smoke", data="phantoms:4"
             init=Path("start.safetensors"),
             bundle=Path("mine.safetensors"),
         ),
+        replace(REQUEST, trunk=Path("resnet50.pth")),
     ],
-    ids=["least", "all"],
+    ids=["least", "all", "trunk"],
 )
 def test_a_request_comes_back_from_its_record(request_):
     assert TrainingRequest.from_record(request_.record(), request_.output) == request_
@@ -47,6 +48,15 @@ def test_resuming_takes_what_is_left_open_from_before():
     resumed = replace(REQUEST, epochs=9).continuing(before)
 
     assert (resumed.epochs, resumed.init, resumed.bundle) == (9, Path("start"), Path("mine"))
+
+
+def test_a_resumed_training_has_the_trunk_it_began_with():
+    assert REQUEST.continuing(replace(REQUEST, trunk=Path("trunk"))).trunk == Path("trunk")
+
+
+def test_a_bundle_and_a_trunk_are_not_both_a_start():
+    with pytest.raises(DatasetError, match=r"bundle 'a.safetensors' and the trunk 'b.pth'.*Give one of them"):
+        replace(REQUEST, init=Path("a.safetensors"), trunk=Path("b.pth"))
 
 
 def test_another_stage_is_not_resumed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,22 +81,32 @@ def scan_file(scan, tmp_path) -> Path:
 
 
 @pytest.fixture
-def bundle(tmp_path, monkeypatch) -> Path:
-    """Weights without tensors, installed for the default method at preset compact."""
+def install(tmp_path, monkeypatch) -> Callable[..., Path]:
+    """Return a function that installs weights without tensors for a method at preset compact."""
     folder = tmp_path / "models"
     folder.mkdir()
-    card = Card(
-        method="resunet-2.5d",
-        preset="compact",
-        stages={stage.name: describe_stage(stage) for stage in get_method("resunet-2.5d", "compact").stages},
-        members={},
-        training_data="none",
-        licence="BSD-3-Clause",
-    )
-    path = folder / "tiny.safetensors"
-    save_file({"a": np.zeros(1, np.float32)}, path, metadata={"card": json.dumps(asdict(card))})
     monkeypatch.setattr("napari_kidney_seg.io.bundle.user_models_folder", lambda: folder)
-    return path
+
+    def write(name: str, **members: int) -> Path:
+        card = Card(
+            method=name,
+            preset="compact",
+            stages={stage.name: describe_stage(stage) for stage in get_method(name, "compact").stages},
+            members=members,
+            training_data="none",
+            licence="BSD-3-Clause",
+        )
+        path = folder / f"tiny-{name}.safetensors"
+        save_file({"a": np.zeros(1, np.float32)}, path, metadata={"card": json.dumps(asdict(card))})
+        return path
+
+    return write
+
+
+@pytest.fixture
+def bundle(install) -> Path:
+    """Weights without tensors, installed for the default method at preset compact."""
+    return install("resunet-2.5d")
 
 
 def write_nifti(path: Path, volume: Volume) -> Path:

@@ -115,6 +115,7 @@ def test_cancel_returns_in_time_and_leaves_the_layers_as_they_were(qtbot, viewer
         np.testing.assert_array_equal(layer.data, data)
 
 
+@pytest.mark.alone
 def test_the_window_answers_while_a_run_computes(qtbot, opened, fake_run):
     matrix = np.random.default_rng(0).normal(size=(500, 500))
     fake_run.windows, fake_run.compute = 40, lambda: [matrix @ matrix for _ in range(10)]

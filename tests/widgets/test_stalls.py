@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from qtpy.QtCore import QObject
 
 from napari_kidney_seg.widgets.stalls import StallSampler
 
 
+@pytest.mark.alone
 def test_a_blocked_event_loop_is_one_long_stall(qtbot):
     owner = QObject()
     sampler = StallSampler(owner)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_kidney_seg.core.geometry import Shape
+from napari_kidney_seg.inference.engines.converted_models import kept_model
 from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec, first_output
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ class OpenVinoEngine(Engine):
     -----
     A model is compiled for windows of one fixed shape: with a dynamic one it is compiled anew at each change, or runs
     slower. Windows of another shape than the first get a model of their own. Compiling cannot be interrupted; a run
-    does it in the background, and one that starts after a cancelled one takes up what that had begun.
+    does it in the background, and one that starts after a cancelled one takes up what that had begun. The conversion
+    from torch, which takes longest, is kept on disk.
     """
 
     name = "openvino"
@@ -69,6 +71,12 @@ class OpenVinoEngine(Engine):
         return self._requests[window]
 
 
+def forget_compiled() -> None:
+    """Drop the compiled models from memory, as in a new process."""
+    with _compiling:
+        _compiled.clear()
+
+
 class _MainOutput(nn.Module):
     """A network reduced to its main output: only that is converted."""
 
@@ -95,18 +103,21 @@ def _compiled_model(spec: NetworkSpec, hint: str, threads: int | None) -> Any:
 
 
 def _compile(spec: NetworkSpec, hint: str, threads: int | None) -> Any:
+    logger.debug("compiling %s for windows of %s, %s", spec.key or "a network", spec.window, hint)
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
+    if threads is not None:
+        config["INFERENCE_NUM_THREADS"] = threads
+    return _core().compile_model(kept_model(spec, _core(), partial(_converted, spec)), "CPU", config)
+
+
+def _converted(spec: NetworkSpec) -> ov.Model:
     channels, window = spec.stage.channels, spec.window
-    logger.debug("compiling %s for windows of %s, %s", spec.key or "a network", window, hint)
     example = torch.zeros((1, channels, *(min(n, TRACED_SIZE) for n in window)))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # OpenVINO traces with torch.jit, which torch calls deprecated
         # Left to trace by itself, OpenVINO has torch check the trace: two more runs and imports of many seconds.
         traced = torch.jit.trace(_MainOutput(spec.module()), example, check_trace=False)  # type: ignore[no-untyped-call]
-        model = ov.convert_model(traced, example_input=example, input=[[1, channels, *window]])
-    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
-    if threads is not None:
-        config["INFERENCE_NUM_THREADS"] = threads
-    return _core().compile_model(model, "CPU", config)
+        return ov.convert_model(traced, example_input=example, input=[[1, channels, *window]])
 
 
 def _hint(precision: str) -> str:
