@@ -95,12 +95,12 @@ def test_the_most_memory_is_remembered():
     with peak_memory() as before:
         pass
     with peak_memory() as during:
-        block = np.ones(40_000_000, np.uint8)
-        for _ in range(200):
+        block = np.ones(300_000_000, np.uint8)  # more than may lie free in the process already
+        for _ in range(20):
             block += 1
         del block
 
-    assert during[0] > before[0] + 30
+    assert during[0] > before[0] + 100
 
 
 def test_the_detector_of_a_method_is_scored_on_slices(models, data, monkeypatch, call):
