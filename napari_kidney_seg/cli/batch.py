@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -88,19 +89,33 @@ def open_model(
 
 
 def plan_batch(inputs: Sequence[Path], output: Path, series: str | None = None) -> tuple[ScanTask, ...]:
-    """Return the scans in `inputs` with their masks in `output`, all of different names.
+    """Return the scans in `inputs` with their masks in `output`, all of different names; make that folder.
 
     Raises
     ------
     UnreadableImageError
         When a path does not exist or none holds a scan.
+    UnwritableImageError
+        When masks cannot be written to `output`: better known before the first scan than after.
     """
+    _make_writable(output)
     scans = find_scans(inputs, output)
     names = mask_names(scans)
     return tuple(
         ScanTask(scan=scan, mask=output / f"{name}_seg.nii.gz", series=series)
         for scan, name in zip(scans, names, strict=True)
     )
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UnwritableImageError(
+            f"Masks cannot be written to {str(folder)!r} ({error.strerror or error}). Give another --output."
+        ) from error
 
 
 def segment_case(task: ScanTask, model: Model) -> Generator[Event, None, Path]:
@@ -143,6 +158,7 @@ def is_done(task: ScanTask, model: Model) -> bool:
 def run_batch(tasks: Sequence[ScanTask], model: Model, existing: Existing, console: Console) -> tuple[ScanTask, ...]:
     """Segment the scans, print each outcome, and return those that failed."""
     failed: dict[ScanTask, str] = {}
+    console.print(escape(f"Weights: {model.bundle.path}"), style="dim")
     for number, task in enumerate(tasks, start=1):
         title = f"[{number}/{len(tasks)}] {task.mask.name}"
         try:

@@ -30,6 +30,17 @@ def statuses(outcome):
     return [record["status"] for record in outcome.records]
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_the_first_scan_is_read(two_scans, bundle, tmp_path, call):
+    (tmp_path / "file").write_text("in the way")
+
+    outcome = call("segment", two_scans, "--output", tmp_path / "file", *TORCH)
+
+    assert outcome.code != 0
+    assert "Masks cannot be written to" in outcome.err
+    assert "Give another --output." in " ".join(outcome.err.split())
+    assert outcome.records == []
+
+
 def test_a_scan_gives_its_mask_on_its_grid_with_a_record(bundle, scan, labels, write_scan, tmp_path, call):
     path = write_scan(scan, tmp_path / "ct.nii.gz")
 
@@ -38,6 +49,7 @@ def test_a_scan_gives_its_mask_on_its_grid_with_a_record(bundle, scan, labels, w
     mask = read_labels(tmp_path / "out" / "ct_seg.nii.gz")
     record = read_sidecar(tmp_path / "out" / "ct_seg.nii.gz")
     assert outcome.code == 0
+    assert f"Weights: {bundle}" in outcome.out.replace("\n", "")
     np.testing.assert_array_equal(mask.array, labels)
     assert mask.geometry.is_close(scan.geometry)
     assert (record.source, record.method, record.preset, record.engine) == (str(path), "oracle", "compact", "torch")
