@@ -20,6 +20,7 @@ from napari_kidney_seg.widgets.layers import add_label_layers, volume_from_layer
 from napari_kidney_seg.widgets.run_panel import RunPanel
 from napari_kidney_seg.widgets.run_times import RunTime, remember
 from napari_kidney_seg.widgets.saving import FinishedRun
+from napari_kidney_seg.widgets.showing import show_labels
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -84,7 +85,8 @@ class CaseRunner(QObject):
             self._panel.notices.add(Notice(code="scan_closed", text=text))
             return
         self._remember_time(done, result)
-        add_label_layers(self._viewer, result.labels, done.layer)
+        kidney, *_ = add_label_layers(self._viewer, result.labels, done.layer)
+        show_labels(self._viewer, kidney)
         memory_of(done.layer).finished = FinishedRun(
             job=done.job, result=result, started=done.started, finished=datetime.now().astimezone()
         )
