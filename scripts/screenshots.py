@@ -83,14 +83,15 @@ def take_segment(path: Path) -> None:
 
 def take_edit(path: Path) -> None:
     """Photograph the Edit widget, painting on the slice of the scan with the most of its cysts."""
+    from napari_kidney_seg.widgets.showing import show_most
+
     viewer, widget = open_case(WITH_CYSTS, "Edit kidneys", with_mask=True)
     widget.classes.classes["kidney"].click()
     widget.tools.buttons["split"].click()
     widget.classes.classes["cyst"].click()
     widget.brush_panel.gate.setChecked(True)
     widget.brush_panel.ranges.setCurrentText("Fluid")
-    areas = np.count_nonzero(viewer.layers["cyst"].data, axis=(1, 2))
-    viewer.dims.set_current_step(0, int(np.argmax(areas)))
+    show_most(viewer, viewer.layers["cyst"])
     viewer.reset_view()
     QTest.qWait(DRAW_MS)
     wait_until(lambda: not widget.volumes.is_waiting)

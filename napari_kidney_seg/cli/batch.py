@@ -20,6 +20,7 @@ from napari_kidney_seg.cli.scans import find_scans, mask_names
 from napari_kidney_seg.core.averaging import find_averaging
 from napari_kidney_seg.core.errors import KidneySegError, UnreadableImageError, UnwritableImageError
 from napari_kidney_seg.core.events import Event, Notice, Progress
+from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade
 from napari_kidney_seg.inference.options import RunOptions
@@ -179,8 +180,13 @@ def _run_one(task: ScanTask, model: Model, existing: Existing, title: str, conso
         follow(segment_case(task, model), title, console)
     record = read_sidecar(task.mask)
     print_record(console, {"scan": str(task.scan), "status": status, "mask": str(task.mask), **_facts(record)})
-    volumes = ", ".join(f"{name} {volume:.1f} ml" for name, volume in record.volumes_ml.items())
+    volumes = ", ".join(f"{_tissue(name)} {volume:.1f} ml" for name, volume in record.volumes_ml.items())
     console.print(escape(f"{title}: {volumes}" + (" (was there already)" if status == "skipped" else "")))
+
+
+def _tissue(name: str) -> str:
+    """Return what the voxels of label `name` are: the organ's own label leaves out its masses."""
+    return f"{name} without masses" if name == KITS.organ else name
 
 
 def _check_free(task: ScanTask, existing: Existing) -> None:

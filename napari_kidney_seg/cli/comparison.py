@@ -191,11 +191,12 @@ def _detection(case: Case, model: Model) -> DetectionCounts | None:
 
 
 def _pretty(results: tuple[MethodResult, ...]) -> RichTable:
-    """Return the means of every method."""
-    pretty = RichTable("method", *COMPARISON_COLUMNS[2:])
-    for result in results:
-        method, _, *values = result.rows[-1]
-        pretty.add_row(escape(str(method)), *(f"{v:.3f}" if isinstance(v, float) else str(v) for v in values))
+    """Return the means of every method, a column each: the measures are more than a terminal is wide."""
+    pretty = RichTable("mean of all cases", *(escape(result.method) for result in results))
+    means = [result.rows[-1] for result in results]
+    for number, name in enumerate(COMPARISON_COLUMNS[2:], start=2):
+        values = (mean[number] for mean in means)
+        pretty.add_row(name, *(f"{value:.3f}" if isinstance(value, float) else str(value) for value in values))
     return pretty
 
 

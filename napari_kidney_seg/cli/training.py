@@ -17,7 +17,7 @@ from rich.markup import escape
 from napari_kidney_seg.cli.bundling import bundle_training
 from napari_kidney_seg.cli.console import follow
 from napari_kidney_seg.cli.starting import check_trunk, start_weights
-from napari_kidney_seg.core.errors import DatasetError, KidneySegError, UnwritableImageError
+from napari_kidney_seg.core.errors import DatasetError, UnwritableImageError, error_text
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.io.bundle import new_bundle_path
@@ -148,7 +148,7 @@ def _telling_of_failure(folder: TrainingFolder) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        outcome = Outcome(state=State.FAILED, text=_reason(error))
+        outcome = Outcome(state=State.FAILED, text=error_text(error))
         if isinstance(error, KeyboardInterrupt):
             outcome = Outcome(state=State.STOPPED)
         with suppress(UnwritableImageError):  # the reason itself must not get lost
@@ -172,7 +172,3 @@ def _naming_a_full_disk(folder: Path) -> Iterator[None]:
 
 def _is_full(error: Exception, folder: Path) -> bool:
     return any(os.strerror(code) in str(error) for code in FULL) or shutil.disk_usage(folder).free < LITTLE_SPACE
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, KidneySegError) else f"{type(error).__name__}: {error}"

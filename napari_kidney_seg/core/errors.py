@@ -40,7 +40,7 @@ class DatasetError(KidneySegError):
     """A training folder does not hold what training needs."""
 
 
-def error_text(error: Exception) -> str:
+def error_text(error: BaseException) -> str:
     """Return `error` in the words for a person; one that this package did not raise is named by its type."""
     return str(error) if isinstance(error, KidneySegError) else f"{type(error).__name__}: {error}"
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from napari_kidney_seg.core.geometry import Geometry, Shape
 
-SAME_SPACING = (
-    0.01  # share; a scan whose spacing is this close to the wanted one is not resampled (METHODS.md section 3)
-)
+SAME_SPACING = 0.01  # share; spacing this close to the wanted one is not resampled (METHODS.md section 3)
 
 
 def is_same_spacing(here: float, wanted: float) -> bool:

@@ -46,17 +46,25 @@ class MaskedFusion:
         labels = yield from masked_argmax(kidney, lesion, geometry, class_ids(lesion.classes, self.schema))
         if kidney.given:
             return labels
-        located = outputs.get(self.reach.source) if self.reach is not None else None
-        if self.reach is not None and located is not None and not located.given:
-            is_near = yield from mask_of(self.reach.of(located, geometry), geometry)
-            yield from _reach_notices(np.count_nonzero(labels[~is_near]) * geometry.voxel_ml, self.reach)
-            labels[~is_near] = 0
+        if self.reach is not None:
+            yield from self._limit(labels, outputs, self.reach, geometry)
         is_found = labels > 0
         is_kept = yield from in_background(partial(self.keep, is_found, geometry.spacing), geometry.shape[0])
         is_removed = is_found & ~is_kept
         yield from _removal_notices(is_removed, geometry)
         labels[is_removed] = 0
         return labels
+
+    def _limit(
+        self, labels: NDArray[np.uint8], outputs: Mapping[str, StageOutput], reach: Reach, geometry: Geometry
+    ) -> Generator[int | Notice, None, None]:
+        """Take from `labels` what is out of `reach`, unless a person marked where to look."""
+        located = outputs.get(reach.source)
+        if located is None or located.given:
+            return
+        is_far = ~(yield from mask_of(reach.of(located, geometry), geometry))
+        yield from _reach_notices(np.count_nonzero(labels[is_far]) * geometry.voxel_ml, reach)
+        labels[is_far] = 0
 
 
 def _reach_notices(ml: float, reach: Reach) -> Iterator[Notice]:

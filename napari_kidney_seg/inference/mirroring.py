@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from torch import Tensor
 
 Predict = Callable[[Tensor], Tensor]
+Mirrors = tuple[tuple[int, ...], ...]
 
 
-def mirrored(predict: Predict, mirrors: tuple[tuple[int, ...], ...]) -> Predict:
-    """Return `predict` averaged over the plain windows and each mirroring of them.
+def mean_over_mirrors(windows: Tensor, predict: Predict, mirrors: Mirrors) -> Generator[int, None, Tensor]:
+    """Return what `predict` says of `windows`, averaged with what it says of each mirroring of them.
+
+    Yields 0, the windows done, between predictions, so that a run can be cancelled there: each may take a second.
 
     Parameters
     ----------
-    predict : windows (B, 1, Z, Y, X) -> probabilities (B, C, Z, Y, X)
+    windows : shape (B, I, Z, Y, X)
+    predict : windows -> probabilities (B, C, Z, Y, X)
         Probabilities, not scores: means of scores would let one confident prediction outvote the others.
     mirrors : tuples of axes flipped together
         0 z, 1 y, 2 x; one more prediction for each tuple.
     """
-
-    def mean_over_mirrors(windows: Tensor) -> Tensor:
-        total = predict(windows)
-        for axes in mirrors:
-            dims = [axis + 2 for axis in axes]
-            total = total + predict(windows.flip(dims)).flip(dims)
-        return total / (1 + len(mirrors))
-
-    return mean_over_mirrors
+    total = predict(windows)
+    for axes in mirrors:
+        yield 0
+        dims = [axis + 2 for axis in axes]
+        total = total + predict(windows.flip(dims)).flip(dims)
+    return total / (1 + len(mirrors))

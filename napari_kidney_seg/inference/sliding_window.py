@@ -1,13 +1,14 @@
 """Predictions over overlapping windows, stitched to one array.
 
 Window positions and weights equal those of ``monai.inferers.sliding_window_inference`` (a test compares the results).
-It is written as a generator so that a run can be followed and cancelled between windows, and so that it can give way,
-step by step, when memory runs out. Importing MONAI for it would also cost five seconds at the first run.
+It is written as a generator so that a run can be followed, and cancelled between predictions, and so that it can give
+way, step by step, when memory runs out. Importing MONAI for it would also cost five seconds at the first run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,10 +18,12 @@ from torch import Tensor
 from napari_kidney_seg.core.errors import InsufficientMemoryError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Shape
+from napari_kidney_seg.inference.mirroring import Predict, mean_over_mirrors
 from napari_kidney_seg.inference.windows import Span, WindowPlan, window_spans
 
 SIGMA_SCALE = 0.125  # standard deviation of gaussian weights, in window lengths; as in MONAI
 SMALLEST_WEIGHT = 1e-3
+PredictMean = Callable[[Tensor], Generator[int, None, Tensor]]
 _OUT_OF_MEMORY_WORDS = (
     "out of memory",
     "not enough memory",
@@ -28,8 +31,6 @@ _OUT_OF_MEMORY_WORDS = (
     "bad_alloc",
     "could not allocate",
 )
-
-Predict = Callable[[Tensor], Tensor]
 
 
 def window_weights(shape: Shape, plan: WindowPlan) -> Tensor:
@@ -48,7 +49,7 @@ def window_weights(shape: Shape, plan: WindowPlan) -> Tensor:
 def stitch(
     image: NDArray[np.float32], predict: Predict, plan: WindowPlan
 ) -> Generator[int | Notice, None, NDArray[np.float32]]:
-    """Predict `image` window by window; yield the windows done in each step, return the weighted mean.
+    """Predict `image` window by window; yield after each prediction, return the weighted mean.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def stitch(
     Yields
     ------
     int or Notice
-        Windows done since the last step, or a notice that the run goes on with less memory.
+        Windows done since the last step, 0 where mirrored ones are still to come; or a notice that the run goes on
+        with less memory.
 
     Returns
     -------
@@ -73,9 +75,10 @@ def stitch(
     source, shape = torch.from_numpy(image), image.shape[1:]
     spans = window_spans(shape, plan)
     canvas, batch, done = _Canvas(shape, plan), plan.batch, 0
+    predict_mean = partial(mean_over_mirrors, predict=predict, mirrors=plan.mirrors)
     while done < len(spans):
         chunk = spans[done : done + batch]
-        failure = _try_chunk(source, chunk, predict, canvas)
+        failure = yield from _try_chunk(source, chunk, predict_mean, canvas)
         if failure is None:
             done += len(chunk)
             yield len(chunk)
@@ -129,10 +132,13 @@ class _Canvas:
         return self._total
 
 
-def _try_chunk(source: Tensor, spans: list[Span], predict: Predict, canvas: _Canvas) -> Exception | None:
+def _try_chunk(
+    source: Tensor, spans: list[Span], predict: PredictMean, canvas: _Canvas
+) -> Generator[int, None, Exception | None]:
     """Predict and add the windows of `spans`; return the error when memory ran out."""
     try:
-        canvas.add(spans, predict(torch.stack([source[(slice(None), *span)] for span in spans])))
+        probabilities = yield from predict(torch.stack([source[(slice(None), *span)] for span in spans]))
+        canvas.add(spans, probabilities)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

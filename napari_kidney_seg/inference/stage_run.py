@@ -23,11 +23,11 @@ from napari_kidney_seg.inference.background import in_background
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec
 from napari_kidney_seg.inference.fitting import fit_in_slabs
-from napari_kidney_seg.inference.mirroring import mirrored
+from napari_kidney_seg.inference.mirroring import Predict
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.prepare import PreparedRegion, prepare_in_slabs
 from napari_kidney_seg.inference.regions import BACKGROUND, foreground
-from napari_kidney_seg.inference.sliding_window import Predict, stitch
+from napari_kidney_seg.inference.sliding_window import stitch
 from napari_kidney_seg.inference.windows import WindowPlan, window_spans
 
 ACCELERATOR_BATCH = 4  # windows at once where nobody chose
@@ -207,6 +207,7 @@ def _predict_regions(
         WindowPlan,
         overlap=stage.overlap,
         blending=stage.blending,
+        mirrors=stage.mirrors,
         batch=machine.window_batch,
         device=engine.device,
     )
@@ -236,7 +237,7 @@ def _predictor(engine: Engine, stage: Stage) -> Predict:
         scores = engine.logits(windows)
         return scores.softmax(dim=1) if stage.activation == "softmax" else scores.sigmoid()
 
-    return mirrored(probabilities, stage.mirrors)
+    return probabilities
 
 
 def _region_output(stage: Stage, region: PreparedRegion, probabilities: NDArray[np.float32]) -> RegionOutput:

@@ -19,6 +19,7 @@ class WindowPlan:
     window : (z, y, x) voxels
     overlap : (z, y, x) share of a window that the next one repeats, 0..1
     blending : ``"constant"`` or ``"gaussian"`` weights
+    mirrors : axes to flip together, one prediction for each beside the plain one
     batch : int
         Windows predicted at once.
     device : str
@@ -28,6 +29,7 @@ class WindowPlan:
     window: Shape
     overlap: tuple[float, float, float] = (0.5, 0.5, 0.5)
     blending: str = "gaussian"
+    mirrors: tuple[tuple[int, ...], ...] = ()
     batch: int = 1
     device: str = "cpu"
 

@@ -1,9 +1,11 @@
-"""Replace a file in one step: whoever looks sees the old one or the new one, never half of either."""
+"""Replace a file, or make a folder, in one step: whoever looks sees the old or the new one, never half of either."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,30 @@ def replacing(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder`, which becomes it when the block ends without an error.
+
+    For what is kept to save work: another process may be making the same at once, and whose folder was first stays.
+
+    Raises
+    ------
+    OSError
+        When nothing can be written there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield temporary
+        if not folder.is_dir():
+            temporary.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

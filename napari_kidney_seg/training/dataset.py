@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +16,7 @@ from napari_kidney_seg import __version__
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.io.atomic import filling
 from napari_kidney_seg.io.images import read_labels, read_volume
 from napari_kidney_seg.io.naming import kits_mask
 from napari_kidney_seg.phantom.analytic import analytic_labels
@@ -212,19 +211,11 @@ def _stamp(path: Path) -> str:
 
 
 def _keep(case: Case, folder: Path) -> None:
-    """Write the case beside its place and move it there whole: another process may be doing the same."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     air_for_nothing = np.nan_to_num(case.scan.array, nan=LOWEST_HU, posinf=HIGHEST_HU, neginf=LOWEST_HU)
-    try:
+    with filling(folder) as part:
         np.save(part / "image.npy", np.clip(air_for_nothing, LOWEST_HU, HIGHEST_HU).astype(np.int16))
         np.save(part / "labels.npy", case.labels)
         (part / "geometry.json").write_text(json.dumps({"affine": case.scan.geometry.affine.tolist()}))
-        part.rename(folder)
-    except OSError:
-        shutil.rmtree(part)
-        if not folder.is_dir():  # else the other one was first, with the same content
-            raise
 
 
 def _recall(name: str, folder: Path) -> Case:

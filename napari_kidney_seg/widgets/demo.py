@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.widgets.opening import PLUGIN, open_sample
+from napari_kidney_seg.widgets.showing import show_most
 
 if TYPE_CHECKING:
     import napari
@@ -38,7 +39,7 @@ def open_demo(screenshot: Path | None = None) -> None:
     widget = dock_segment_widget(viewer)
     if screenshot is not None:
         _photograph_when_done(viewer, widget, screenshot)
-    widget.runner.returned.connect(lambda _result: show_middle_of_kidney(viewer))
+    widget.cases.finished.connect(lambda _scan: show_most(viewer, viewer.layers["kidney"]))
     open_sample(viewer, when_open=widget.runner.run_button.click)
     napari.run()
     problem = "; ".join(notice.text for notice in widget.runner.notices.notices if notice.level == "error")
@@ -56,16 +57,6 @@ def dock_segment_widget(viewer: napari.Viewer) -> SegmentWidget:
     if not isinstance(widget, SegmentWidget):
         raise KidneySegError(f"napari opened {type(widget).__name__!r} for {WIDGET!r}; install the plugin again.")
     return widget
-
-
-def show_middle_of_kidney(viewer: napari.Viewer) -> None:
-    """Go to the slice with the most labeled voxels."""
-    import numpy as np
-    from napari.layers import Labels
-
-    areas = sum(np.count_nonzero(layer.data, axis=(1, 2)) for layer in viewer.layers if isinstance(layer, Labels))
-    if np.any(areas):
-        viewer.dims.set_current_step(0, int(np.argmax(areas)))
 
 
 def _photograph_when_done(viewer: napari.Viewer, widget: SegmentWidget, path: Path) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_kidney_seg.widgets.edit_tools import shown_plane
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
@@ -13,14 +15,22 @@ if TYPE_CHECKING:
 
 def show_labels(viewer: ViewerModel, layer: Labels) -> None:
     """Go to the slice with the most of `layer` where the slice shown has none of it; leave a 3D view alone."""
-    sliders = viewer.dims.not_displayed
-    if len(sliders) != 1:
+    plane = shown_plane(viewer.dims, layer)
+    if plane is None:
         return
-    axis = sliders[0] - (viewer.dims.ndim - layer.ndim)
-    areas = np.count_nonzero(layer.data, axis=tuple(other for other in range(layer.ndim) if other != axis))
-    shown = round(float(layer.world_to_data(viewer.dims.point[-layer.ndim :])[axis]))
-    is_seen = 0 <= shown < len(areas) and areas[shown] > 0
-    if areas.any() and not is_seen:
+    shown = layer.data.take([plane.index], axis=plane.axis, mode="clip")
+    if not shown.any():
+        show_most(viewer, layer)
+
+
+def show_most(viewer: ViewerModel, layer: Labels) -> None:
+    """Go to the slice with the most of `layer`, across the axis looked along; leave a 3D view alone."""
+    plane = shown_plane(viewer.dims, layer)
+    if plane is None:
+        return
+    areas = np.count_nonzero(layer.data, axis=tuple(axis for axis in range(layer.ndim) if axis != plane.axis))
+    if areas.any():
         voxel = np.zeros(layer.ndim)
-        voxel[axis] = np.argmax(areas)
-        viewer.dims.set_point(sliders[0], float(layer.data_to_world(voxel)[axis]))
+        voxel[plane.axis] = np.argmax(areas)
+        place = float(layer.data_to_world(voxel)[plane.axis])
+        viewer.dims.set_point(plane.axis + viewer.dims.ndim - layer.ndim, place)

@@ -36,9 +36,9 @@ def converted(monkeypatch) -> list[NetworkSpec]:
 
 
 @pytest.fixture
-def fresh_engine(monkeypatch):
+def fresh_engine():
     def engine(spec):
-        monkeypatch.setattr(openvino_engine, "_compiled", {})  # as in a new process
+        openvino_engine.forget_compiled()
         return OpenVinoEngine(spec, "float32")
 
     return engine

@@ -3,9 +3,9 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 
-from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.core.events import Notice, result_of
 from napari_kidney_seg.imaging.cropping import crop_pad, padded_to
-from napari_kidney_seg.inference.mirroring import mirrored
+from napari_kidney_seg.inference.mirroring import mean_over_mirrors
 from napari_kidney_seg.inference.sliding_window import is_out_of_memory, stitch, window_weights
 from napari_kidney_seg.inference.windows import WindowPlan
 from tests.inference.fakes import finished
@@ -119,7 +119,7 @@ class TestMirroring:
         image = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
         weights = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
 
-        result = mirrored(lambda windows: windows * weights, ((0,), (1, 2)))(image)
+        result = result_of(mean_over_mirrors(image, lambda windows: windows * weights, ((0,), (1, 2))))
 
         flipped_weights = [weights, weights.flip(2), weights.flip(3, 4)]
         torch.testing.assert_close(result, image * sum(flipped_weights) / 3)
@@ -127,4 +127,33 @@ class TestMirroring:
     def test_without_mirrors_the_prediction_is_the_plain_one(self):
         image = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
 
-        torch.testing.assert_close(mirrored(lambda windows: windows * 2, ())(image), image * 2)
+        steps, result = finished(mean_over_mirrors(image, lambda windows: windows * 2, ()))
+
+        assert steps == []
+        torch.testing.assert_close(result, image * 2)
+
+    def test_a_run_can_be_ended_after_each_prediction(self):
+        seen = []
+        plan = WindowPlan(window=(4, 4, 4), mirrors=((0,), (1,)))
+        run = stitch(np.zeros((1, 8, 4, 4), np.float32), lambda windows: seen.append(0) or windows, plan)
+
+        steps = []
+        for step in run:
+            steps.append((step, len(seen)))
+            if len(seen) == 5:
+                run.close()
+
+        assert steps == [(0, 1), (0, 2), (1, 3), (0, 4), (0, 5)]
+
+    def test_memory_that_runs_out_in_a_mirrored_prediction_repeats_the_window_once(self):
+        calls = iter(range(100))
+
+        def hungry(windows):
+            if next(calls) == 1:  # the first mirrored prediction
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return windows
+
+        image = np.random.default_rng(0).normal(size=(8, 4, 4)).astype(np.float32)
+        _, result = finished(stitch(image[None], hungry, WindowPlan(window=(4, 4, 4), batch=2, mirrors=((0,),))))
+
+        np.testing.assert_allclose(result[0], image, atol=1e-6)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_kidney_seg.core.errors import UnwritableImageError
-from napari_kidney_seg.io.atomic import replacing
+from napari_kidney_seg.io.atomic import filling, replacing
 
 
 @pytest.fixture
@@ -72,3 +72,59 @@ def test_any_other_error_in_the_block_passes_through_and_leaves_the_old_file(old
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(UnwritableImageError, match="Check that the folder exists"):
         write_new(tmp_path / "absent" / "mask.nii.gz")
+
+
+class TestFilling:
+    def test_the_folder_appears_whole(self, tmp_path):
+        folder = tmp_path / "cache" / "case"
+
+        with filling(folder) as part:
+            (part / "image").write_text("content")
+            assert not folder.exists()
+
+        assert (folder / "image").read_text() == "content"
+        assert list(folder.parent.iterdir()) == [folder]
+
+    def test_an_error_leaves_nothing(self, tmp_path):
+        def fail() -> None:
+            with filling(tmp_path / "case") as part:
+                (part / "image").write_text("half")
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail()
+
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_full_disk_is_told_and_leaves_nothing(self, tmp_path):
+        def fail() -> None:
+            with filling(tmp_path / "case"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with pytest.raises(OSError, match="No space left"):
+            fail()
+
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("other_is_seen", ["before the renaming", "by the renaming"])
+    def test_the_folder_of_another_process_that_was_first_stays(self, tmp_path, monkeypatch, other_is_seen):
+        folder = tmp_path / "case"
+
+        def other_process(*_args) -> None:
+            folder.mkdir()
+            (folder / "image").write_text("theirs")
+
+        def overtaken(part: Path, target: Path) -> None:
+            other_process()
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(target))
+
+        with filling(folder) as part:
+            (part / "image").write_text("ours")
+            if other_is_seen == "by the renaming":
+                monkeypatch.setattr(Path, "rename", overtaken)
+            else:
+                other_process()
+        monkeypatch.undo()
+
+        assert (folder / "image").read_text() == "theirs"
+        assert list(tmp_path.iterdir()) == [folder]

@@ -3,7 +3,7 @@ import pytest
 
 from napari_kidney_seg.widgets.layer_data import ct_layer_data
 from napari_kidney_seg.widgets.layers import add_label_layers
-from napari_kidney_seg.widgets.showing import show_labels
+from napari_kidney_seg.widgets.showing import show_labels, show_most
 
 
 @pytest.fixture
@@ -22,6 +22,16 @@ def test_a_slice_without_kidney_is_left_for_the_first_with_the_most_of_it(model,
     show_labels(model, kidney)
 
     assert model.dims.current_step[axis] == first
+
+
+def test_the_most_is_shown_though_the_slice_shown_has_some(model, kidney):
+    kidney.data[5, 0, 0] = 1
+    kidney.refresh()
+    model.dims.set_current_step(0, 3)
+
+    show_most(model, kidney)
+
+    assert model.dims.current_step[0] == 5
 
 
 def test_a_slice_with_kidney_stays(model, kidney):

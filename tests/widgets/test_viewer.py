@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from napari_kidney_seg.core.errors import GeometryMismatchError
-from napari_kidney_seg.widgets.demo import dock_segment_widget, show_middle_of_kidney
+from napari_kidney_seg.widgets.demo import dock_segment_widget
 from napari_kidney_seg.widgets.layers import add_label_layers
-from napari_kidney_seg.widgets.opening import open_scan
 
 PLUGIN = "napari-kidney-seg"
 SUPERIOR_ANTERIOR_RIGHT = (1, 2, 3)  # the bright voxel of the scan, (z, y, x)
@@ -94,14 +93,3 @@ def test_the_widget_docks_from_the_plugins_menu(viewer, bundle):
 
     assert widget.scan.layer is None
     assert widget.method.choice.bundle == bundle
-
-
-def test_the_result_is_shown_where_the_mask_is_largest(model, scan_file, mask):
-    open_scan(model, scan_file)
-    add_label_layers(model, mask, model.layers[0])
-
-    show_middle_of_kidney(model)
-
-    areas = np.count_nonzero(mask.array, axis=(1, 2))
-    areas = areas + np.count_nonzero(mask.array == 2, axis=(1, 2)) + np.count_nonzero(mask.array == 3, axis=(1, 2))
-    assert model.dims.current_step[0] == np.argmax(areas)

@@ -6,7 +6,6 @@ import hashlib
 import inspect
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import openvino as ov
 
 from napari_kidney_seg import __version__
 from napari_kidney_seg.inference.engines.engine import NetworkSpec
+from napari_kidney_seg.io.atomic import filling
 
 logger = logging.getLogger(__name__)
 KEPT = 24  # models, some 8 MB each; the one unused longest goes first
@@ -45,7 +45,9 @@ def kept_model(spec: NetworkSpec, core: ov.Core, convert: Callable[[], ov.Model]
             shutil.rmtree(folder, ignore_errors=True)
     model = convert()
     try:
-        _keep(model, folder)
+        with filling(folder) as part:
+            ov.save_model(model, part / MODEL, compress_to_fp16=False)
+        _drop_old(folder.parent)
     except (OSError, RuntimeError):
         logger.debug("%s cannot be written", folder, exc_info=True)
     return model
@@ -58,16 +60,7 @@ def _digest(spec: NetworkSpec) -> str:
     return hashlib.sha256(repr(facts).encode() + code).hexdigest()[:32]
 
 
-def _keep(model: ov.Model, folder: Path) -> None:
-    """Write `model` beside its place and move it there whole: another process may be doing the same."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
-    try:
-        ov.save_model(model, part / MODEL, compress_to_fp16=False)
-        part.rename(folder)
-    except OSError:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    kept = sorted((path for path in folder.parent.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+def _drop_old(folder: Path) -> None:
+    kept = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
     for old in kept[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
