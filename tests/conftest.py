@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from napari_kidney_seg.widgets.graphics_drivers import keep_triton_apart
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -15,6 +17,12 @@ def cache_home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def triton_apart():
+    """Whatever order modules are run in, one that drew a window must not make a later one that needs torch crash."""
+    keep_triton_apart()
 
 
 @pytest.fixture(scope="session")

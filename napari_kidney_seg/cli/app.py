@@ -37,8 +37,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: rich would double the time to show it
-    help="Segment kidney, tumor and cyst on abdominal CT with published cascades. Not for diagnosis.",
 )
+
+
+def _show_version(is_asked: bool) -> None:  # noqa: FBT001  typer's signature
+    if is_asked:
+        from napari_kidney_seg import __version__
+
+        typer.echo(f"napari-kidney-seg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def commands(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Segment kidney, tumor and cyst on abdominal CT with published cascades. Not for diagnosis."""
 
 
 @app.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,7 +14,7 @@ from napari_kidney_seg.cli.console import print_record
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import MODELS_FOLDER, Bundle, Card, list_bundles, read_card
-from napari_kidney_seg.methods import REGISTRY, get_method
+from napari_kidney_seg.methods import PRESETS, REGISTRY, get_method
 
 
 def show_methods(console: Console) -> None:
@@ -27,6 +29,8 @@ def show_methods(console: Console) -> None:
         console.print(f"  finds {', '.join(method.classes)}; presets {', '.join(method.presets)}{_averagings(method)}")
         for stage in method.stages:
             console.print(escape(f"  stage {stage.name}: {stage.title}"))
+    for preset, meaning in PRESETS.items():
+        console.print(f"preset [bold]{preset}[/bold]: {meaning}")
 
 
 def show_cost(name: str, preset: str, console: Console) -> None:
@@ -94,7 +98,7 @@ def _model_record(path: Path, card: Card | str) -> dict[str, object]:
 def _card_lines(path: Path, card: Card | str) -> list[str]:
     if isinstance(card, str):
         return [card]
-    scores = [f"score {name}: {value}" for name, value in card.scores.items()]
+    scores = [line for name, value in card.scores.items() for line in _score_lines(name, value)]
     return [
         f"method {card.method}, preset {card.preset}, {path.stat().st_size / 1e6:.1f} MB",
         f"trained on {card.training_data}",
@@ -104,6 +108,21 @@ def _card_lines(path: Path, card: Card | str) -> list[str]:
         card.intended_use,
         f"sha256 {Bundle(path, card).sha256}",
     ]
+
+
+def _score_lines(name: str, value: Any) -> list[str]:
+    """Return a score, or a group of them, each group in a line of its own."""
+    if not isinstance(value, Mapping):
+        return [f"{name}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}"]
+    plain = [
+        f"{key} {one:.3g}" if isinstance(one, float) else f"{key} {one}"
+        for key, one in value.items()
+        if not isinstance(one, Mapping)
+    ]
+    groups = [
+        line for key, one in value.items() if isinstance(one, Mapping) for line in _score_lines(f"{name}, {key}", one)
+    ]
+    return [*([f"{name}: {', '.join(plain)}"] if plain else []), *groups]
 
 
 def _origin(path: Path) -> str:

@@ -18,6 +18,13 @@ REGISTRY: dict[str, str] = {
     "boundary-aware": "napari_kidney_seg.methods.boundary_aware",
 }
 
+# preset -> what it is for; a method may have others of its own
+PRESETS = {
+    "paper": "the published sizes; for a GPU, and weights you train yourself",
+    "compact": "coarser and narrower, quick on a CPU; bundled weights are of this preset",
+    "smoke": "tiny, for tests: trains in minutes, segments badly",
+}
+
 
 def get_method(name: str = DEFAULT, preset: str = "compact") -> Method:
     """Return the method called `name` with the sizes of `preset`.

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox
+
+from napari_kidney_seg.methods import PRESETS
 
 
 def find_choice(box: QComboBox, data: object) -> int:
@@ -13,3 +18,13 @@ def find_choice(box: QComboBox, data: object) -> int:
 def choose(box: QComboBox, data: object) -> None:
     """Choose what has `data`; the first choice when nothing has."""
     box.setCurrentIndex(max(find_choice(box, data), 0))
+
+
+def offer_presets(box: QComboBox, names: Iterable[str], chosen: str) -> None:
+    """Offer presets, each with what it is for where the mouse rests, and choose one."""
+    box.clear()
+    for number, name in enumerate(names):
+        box.addItem(name, name)
+        box.setItemData(number, PRESETS.get(name), Qt.ItemDataRole.ToolTipRole)
+    box.setToolTip("\n".join(f"{name}: {PRESETS[name]}" for name in PRESETS if box.findData(name) >= 0))
+    choose(box, chosen)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.errors import GeometryMismatchError
-from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.labels import KITS, Label, LabelSchema
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.widgets.adoption import adopt
-from napari_kidney_seg.widgets.history import replace_labels
+from napari_kidney_seg.widgets.history import replace_mask
 from napari_kidney_seg.widgets.layer_data import METADATA_KEY, ScanRecord, label_appearance, record_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def scan_record(layer: Image) -> ScanRecord:
 def add_label_layers(viewer: ViewerModel, labels: LabelVolume, ct_layer: Image) -> list[Labels]:
     """Show a canonical mask as one Labels layer per class on the CT, kidney lowest.
 
-    Layers that an earlier run made for the same CT are updated, and that update can be undone in each.
+    Layers that an earlier run made for the same CT are updated, and that update can be undone in each. Where one tells
+    left from right by its numbers, it still does.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def add_label_layers(viewer: ViewerModel, labels: LabelVolume, ct_layer: Image) 
             layer = _label_layer(array, label, labels.schema, ct_layer)
             viewer.layers.append(layer)
         else:
-            replace_labels(layer, array)
+            replace_mask(layer, array != 0, Box.whole(array.shape), label.id)
         layers.append(layer)
     return layers
 

@@ -15,7 +15,7 @@ from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import find_bundle, fitting_bundles, read_card
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.widgets.averaging_choice import AveragingChoice
-from napari_kidney_seg.widgets.choices import find_choice
+from napari_kidney_seg.widgets.choices import find_choice, offer_presets
 from napari_kidney_seg.widgets.cost_label import CostLabel
 from napari_kidney_seg.widgets.job import MethodChoice
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
@@ -139,10 +139,7 @@ class MethodPanel(QWidget):
 
     def _on_method_changed(self) -> None:
         with QSignalBlocker(self.preset):
-            self.preset.clear()
-            for name in get_method(self.method.currentData(), PRESET).presets:
-                self.preset.addItem(name, name)
-            self.preset.setCurrentIndex(self.preset.findData(PRESET))
+            offer_presets(self.preset, get_method(self.method.currentData(), PRESET).presets, PRESET)
         self._on_preset_changed()
 
     def _on_preset_changed(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,12 +89,17 @@ class ResultPanel(QWidget):
         start_worker(partial(save_mask, labels, path, self._run), outcome, f"Saving {path.name}")
 
     def _path_for(self, labels: LabelVolume) -> Path | None:
-        """Return where to save: beside the scan, unless that would replace a mask that was not written here."""
+        """Return where to save: beside the scan, or where a person says.
+
+        They are asked where that would replace a mask that was not written here, or cannot be written: the scan may
+        have come from a disc that is read-only or gone.
+        """
         path = default_mask_path(labels)
-        if path is not None and (not path.exists() or path in self._written):
+        if path is not None and (not path.exists() or path in self._written) and os.access(path.parent, os.W_OK):
             return path
-        suggestion = str(path or Path.home() / f"{labels.name}_seg.nii.gz")
-        chosen, _ = QFileDialog.getSaveFileName(self, "Save the mask", suggestion, MASK_FILTER)
+        if path is None or not path.parent.is_dir():
+            path = Path.home() / (path.name if path else f"{labels.name}_seg.nii.gz")
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save the mask", str(path), MASK_FILTER)
         return Path(chosen) if chosen else None
 
     def _on_event(self, _event: Event) -> None:

@@ -77,6 +77,7 @@ class TrainWidget(QWidget):
 
     def _connect(self) -> None:
         self.data.changed.connect(self._show_readiness)
+        self.data.checked.connect(self._show_readiness)
         self.form.epochs.valueChanged.connect(self._show_readiness)
         self.form.kind_changed.connect(self._on_kind_changed)
         self.form.folder_changed.connect(self._on_folder_changed)
@@ -122,7 +123,7 @@ class TrainWidget(QWidget):
 
     def _show_readiness(self) -> None:
         data, epochs = self.data.data, self.form.epochs.value()
-        problems = (start_problem(self._view, data), resume_problem(self._view, data, epochs))
+        problems = (start_problem(self._view, data, self.data.faulty), resume_problem(self._view, data, epochs))
         self.training.show_readiness(*((BUSY, BUSY) if self._is_asking else problems))
         is_fixed = self._is_asking or (self.state is not None and self.state.is_alive)
         self.form.set_fixed(is_fixed=is_fixed)

@@ -16,7 +16,7 @@ from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.request import TrainingRequest, training_name
 from napari_kidney_seg.training.training_folder import user_runs_folder
 from napari_kidney_seg.widgets.background import in_background
-from napari_kidney_seg.widgets.choices import choose, find_choice
+from napari_kidney_seg.widgets.choices import choose, find_choice, offer_presets
 from napari_kidney_seg.widgets.folder_field import FolderField
 from napari_kidney_seg.widgets.method_panel import PRESET, WORDS
 
@@ -117,10 +117,7 @@ class TrainingForm(QWidget):
     def _on_method_changed(self) -> None:
         with QSignalBlocker(self.preset), QSignalBlocker(self.stage):
             method = get_method(self.method.currentData(), PRESET)
-            self.preset.clear()
-            for name in method.presets:
-                self.preset.addItem(name, name)
-            choose(self.preset, PRESET)
+            offer_presets(self.preset, method.presets, PRESET)
             self.stage.clear()
             self.stage.addItem(WHOLE, None)
             for stage in method.stages if len(method.stages) > 1 else ():

@@ -57,14 +57,25 @@ def model_text(view: TrainingView) -> str:
     return ""
 
 
-def start_problem(view: TrainingView | None, data: str) -> str:
-    """Return why nothing new can be trained in the folder of `view`; empty when it can."""
+def start_problem(view: TrainingView | None, data: str, faulty: int = 0) -> str:
+    """Return why nothing new can be trained in the folder of `view`; empty when it can.
+
+    Parameters
+    ----------
+    view : TrainingView or None
+    data : str
+    faulty : int
+        Cases of `data` in which a check found problems.
+    """
     if view is None:
         return "Choose a run folder."
     if view.outcome.state.is_alive:
         return BUSY
     if view.has_checkpoint:
         return "The run folder holds a training. Resume it, or press New."
+    if faulty:
+        cases = "a case" if faulty == 1 else f"{faulty} cases"
+        return f"The check found problems in {cases}. Mend them or take them out, then check again."
     return "" if data else "Choose the data to train on."
 
 

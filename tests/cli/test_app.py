@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from napari_kidney_seg import __version__
 from napari_kidney_seg.cli.app import DEFAULT_METHOD
 from napari_kidney_seg.methods import DEFAULT
 
@@ -84,3 +85,7 @@ def test_an_error_is_shown_as_its_message_without_a_traceback(call, tmp_path):
     assert outcome.code == 1
     assert outcome.err.startswith("Error: No method is called 'resnet'. Choose one of 'resunet-2.5d'")
     assert "Traceback" not in outcome.err + outcome.out
+
+
+def test_the_version_is_told():
+    assert lines_of_a_run("--version")[0] == f"napari-kidney-seg {__version__}"

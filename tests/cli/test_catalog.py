@@ -22,6 +22,7 @@ def test_methods_read_as_text(call):
     assert "resunet-2.5d" in outcome.out
     assert "kidney, tumor, cyst" in outcome.out
     assert "averagings single, single+TTA, paper" in outcome.out
+    assert "preset compact: coarser and narrower" in outcome.out
 
 
 def test_a_model_is_listed_with_scores_data_licence_and_hash(bundle, call):
@@ -38,6 +39,7 @@ def test_models_read_as_text(bundle, call):
 
     assert "licence CC0-1.0" in outcome.out
     assert "Not a medical device" in outcome.out
+    assert "phantoms: kidney 0.95" in outcome.out
 
 
 def test_a_damaged_model_is_told_instead_of_hidden(bundle, models, call):

@@ -75,6 +75,19 @@ def test_a_second_run_updates_the_layers_and_can_be_undone(model, ct, mask):
     assert np.count_nonzero(first[0].data) == 100
 
 
+def test_a_second_run_keeps_left_and_right_apart(model, ct, mask):
+    kidney, *_ = add_label_layers(model, mask, ct)
+    right = np.zeros_like(kidney.data)
+    right[..., : right.shape[2] // 2] = 1
+    split = np.where(kidney.data, 1 + right, 0).astype(kidney.data.dtype)
+    assert set(np.unique(split)) == {0, 1, 2}
+    kidney.data = split
+
+    add_label_layers(model, mask, ct)
+
+    np.testing.assert_array_equal(kidney.data, split)
+
+
 def test_composing_gives_back_the_mask_that_was_shown(model, ct, mask):
     layers = add_label_layers(model, mask, ct)
 

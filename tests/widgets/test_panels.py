@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from qtpy.QtCore import Qt
 from superqt import QCollapsible
 
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.events import Notice, Progress, StageDone
 from napari_kidney_seg.io.bundle import read_card
-from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.methods import PRESETS, get_method
 from napari_kidney_seg.widgets.method_panel import MethodPanel
 from napari_kidney_seg.widgets.method_text import method_text
 from napari_kidney_seg.widgets.notice_list import NoticeList
@@ -164,3 +165,13 @@ def test_a_file_that_is_no_bundle_is_refused(qtbot, bundle, tmp_path):
 
     with pytest.raises(BundleError, match="no model bundle or is damaged"):
         panel.add_bundle(path)
+
+
+def test_every_preset_says_what_it_is_for(qtbot):
+    panel = MethodPanel()
+    qtbot.addWidget(panel)
+
+    for preset in ("paper", "compact", "smoke"):
+        number = panel.preset.findData(preset)
+        assert panel.preset.itemData(number, Qt.ItemDataRole.ToolTipRole) == PRESETS[preset]
+        assert f"{preset}: {PRESETS[preset]}" in panel.preset.toolTip()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import nibabel as nib
 import numpy as np
@@ -198,6 +199,37 @@ def test_a_mask_that_was_there_before_is_not_replaced_without_asking(qtbot, open
 
     assert asked == [str(earlier)]
     assert earlier.read_bytes() == b"drawn by hand"
+
+
+def test_beside_a_scan_on_a_read_only_disc_a_person_is_asked_where_to_save(
+    qtbot, opened, scan_file, tmp_path, monkeypatch
+):
+    chosen, asked = tmp_path / "elsewhere" / "mask.nii.gz", []
+    chosen.parent.mkdir()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: asked.append(args[2]) or (str(chosen), ""))
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != scan_file.parent)
+    run_to_end(qtbot, opened)
+
+    opened.result.save.click()
+    qtbot.waitUntil(lambda: "read back" in opened.result.saved.text(), timeout=10_000)
+
+    assert asked == [str(scan_file.with_name("case_seg.nii.gz"))]
+    assert chosen.exists()
+    assert not scan_file.with_name("case_seg.nii.gz").exists()
+
+
+def test_a_run_over_masks_that_are_there_says_how_to_get_them_back(qtbot, viewer, opened):
+    run_to_end(qtbot, opened)
+    assert "replaced" not in texts(opened.runner.notices)
+    drawn = viewer.layers["tumor"]
+    drawn.data_setitem((np.array([5]), np.array([6]), np.array([6])), 2)
+    mine = drawn.data.copy()
+
+    run_to_end(qtbot, opened)
+
+    assert "Undo (Ctrl+Z), in each layer, brings back what was there." in texts(opened.runner.notices)
+    drawn.undo()
+    np.testing.assert_array_equal(drawn.data, mine)
 
 
 def test_a_ct_without_rescale_is_offered_the_subtraction(qtbot, viewer, widget, scan):
