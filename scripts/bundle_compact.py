@@ -21,13 +21,14 @@ TRAINING_DATA = (
     "Synthetic CT only, rendered by napari_kidney_seg.phantom around training label maps of KiTS23 (Heller et al., "
     "kits-challenge.org) and whole-body maps of TotalSegmentator (Wasserthal et al.): 400 phantoms, {start} "
     "(docs/bundled-model.md). No real scan was trained on. Epochs were chosen on phantoms of other patients; bodies "
-    "of whole-body maps were few and partly shared, so the validation Dice below is optimistic."
+    "of whole-body maps were few and partly shared, and a guided stage saw the reference's kidneys, so the validation "
+    "Dice below is optimistic."
 )
 FRESH = "from random weights"
 STARTS = {
     "resunet-2.5d": (
-        "from weights of earlier versions that had seen some 100 to 370 others; candidates were compared on the real "
-        "scans scored below"
+        "and for the lesion stage 133 more, most with grown tumors and cysts, from weights of earlier versions that "
+        "had seen some 100 to 370 others; candidates were compared on the real scans scored below"
     )
 }
 LICENCE = (
@@ -41,11 +42,13 @@ LIMITS = (
 
 
 def history(folder: Path) -> dict[str, Any]:
-    """Return the command, epochs and best validation score of a run."""
+    """Return the command, epochs and best validation score of a run, and of the one it started from."""
     epochs = RunFolder(folder).epochs()
     best = max((epoch for epoch in epochs if epoch.scores), key=lambda epoch: epoch.scores["dice"])
     command = json.loads((folder / "command.json").read_text()) if (folder / "command.json").is_file() else {}
-    return {"command": command, "epochs": len(epochs), "best_epoch": best.epoch, "validation": best.scores}
+    facts = {"command": command, "epochs": len(epochs), "best_epoch": best.epoch, "validation": best.scores}
+    earlier = Path(command.get("start_from", ""))
+    return {**facts, "before": history(earlier)} if RunFolder(earlier).epochs() else facts
 
 
 def main() -> None:

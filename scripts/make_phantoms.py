@@ -53,6 +53,7 @@ class Job:
     kidneys: Path | None
     body: Path | None
     with_lesions: bool
+    is_rich: bool
     output: Path
 
     @property
@@ -119,10 +120,13 @@ def render(job: Job, options: PhantomOptions) -> tuple[Volume, LabelVolume]:
 
 
 def kidneys_of(job: Job) -> LabelVolume:
-    """Return the kidneys of a KiTS case, some with grown cysts."""
+    """Return the kidneys of a KiTS case, some with grown cysts; of a rich one with grown tumors and cysts."""
     labels = read_labels(job.kidneys)
     rng = np.random.default_rng([job.seed, 1])
-    if rng.uniform() < GROWN_CYSTS_SHARE:
+    if job.is_rich:
+        counts = LesionCounts(tumors=int(rng.integers(1, 4)), cysts=int(rng.integers(0, 3)))
+        add_lesions(labels.array, Grid.of(labels.geometry), counts, rng)
+    elif rng.uniform() < GROWN_CYSTS_SHARE:
         add_lesions(labels.array, Grid.of(labels.geometry), LesionCounts(cysts=int(rng.integers(1, 3))), rng)
     return labels
 
@@ -175,7 +179,8 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
                 seed=seed,
                 kidneys=None if no_kidneys else arguments.labels / f"{case}.nii.gz",
                 body=body,
-                with_lesions=bool(chance[2] >= WITHOUT_LESIONS_SHARE),
+                with_lesions=arguments.rich or bool(chance[2] >= WITHOUT_LESIONS_SHARE),
+                is_rich=arguments.rich,
                 output=arguments.output,
             )
         )
@@ -214,6 +219,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--split", choices=("train", "validation"), default="train")
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rich", action="store_true", help="grow 1 to 3 tumors, 0 to 2 cysts in kidneys of KiTS")
     parser.add_argument("--workers", type=int, default=1)
     return parser.parse_args()
 

@@ -41,6 +41,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--run", help="name of the run folder; default: METHOD-STAGE")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--hard-fraction", type=float, help="of the cases, drawn twice in an epoch")
     parser.add_argument("--start-from", type=Path, help="run folder, or bundle, whose weights are the start")
     parser.add_argument("--windows-per-case", type=int, help="in an epoch, where the sampler leaves it open")
     parser.add_argument("--channels-last", action="store_true", help="faster on a processor where kernels are 3x3x3")
@@ -54,7 +55,7 @@ def parse() -> argparse.Namespace:
 def stage_for(arguments: argparse.Namespace) -> Stage:
     """Return the compact stage with the schedule asked for."""
     stage = get_method(arguments.method, "compact").stage(arguments.stage)
-    asked = {"learning_rate": arguments.learning_rate, "windows_per_case": arguments.windows_per_case}
+    asked = {name: getattr(arguments, name) for name in ("learning_rate", "windows_per_case", "hard_fraction")}
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     return replace(stage, recipe=replace(stage.recipe, epochs=arguments.epochs, **changes))
 

@@ -13,9 +13,6 @@ kidney  box around the kidneys      48 x 224 x 384      background, kidney
 lesion  the same box                48 x 224 x 384      kidney, cyst, tumor
 ======  ==========================  ==================  ==========================
 
-What the paper leaves open are the fields of `Choices`; ``resunet_2p5d(Choices(lesion_classes=4))`` is the method whose
-lesion stage knows a background.
-
 References
 ----------
 .. [1] Chen and Zhang, "An Ensemble of 2.5D ResUnet Based Models for Segmentation of Kidney and Masses", KiTS23.
@@ -55,21 +52,20 @@ VOXELS, VOXELS_ML = 10_000, 22.0  # section 2.3, on the foreground as a whole; a
 KITS_VOXELS_ML = (1.8, 54.0)  # what they are across the spacings of KiTS23
 REACH_MM = 6.0  # of the fine stages beyond the coarse kidneys: a voxel or two of the coarse grid; our choice
 ROWS, COLUMNS = 224, 384  # of the fine stages; table 3
+COMPACT_WINDOWS = (24, 80, 136), (16, 56, 96)  # of the fine stages
 MAX_PIXEL_MM = 1.2  # after resizing to these; beyond it each kidney gets a box of its own; our choice
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
 LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
 KIDNEY_TARGET = ClassOfLabel((0, 1, 1, 1))  # class by label id: the kidney with the masses in it
 CUBE, FLAT = (3, 3, 3), (1, 3, 3)  # kernels
-
-# Of the lesion stage, by their number: names, class by label id, weights (our choice). Without a background class the
-# stage is never asked outside the kidneys.
+# Of the lesion stage: names, class by label id, weights (our choice). Without background it is asked in kidneys alone.
 LESION_CLASSES = MappingProxyType(
     {
         3: (("kidney", "cyst", "tumor"), ClassOfLabel((IGNORE, 0, 2, 1)), (1.0, 2.0, 2.0)),
         4: (("background", "kidney", "cyst", "tumor"), ClassOfLabel((0, 1, 3, 2)), (1.0, 1.0, 2.0, 2.0)),
     }
 )
-LESION_INPUTS = MappingProxyType({"image": (), "image+kidney_prob": (Guide(source="kidney", target=KIDNEY_TARGET),)})
+LESION_INPUTS = IMAGE, GUIDED = "image", "image+kidney_prob"
 COMPONENT_RULES: Mapping[str, Cleaning] = MappingProxyType(
     {
         "by grid": KeepLargerByGrid(voxels=VOXELS, ml=VOXELS_ML, usual_ml=KITS_VOXELS_ML),
@@ -86,7 +82,7 @@ class Choices:
     Attributes
     ----------
     lesion_input : ``"image"`` or ``"image+kidney_prob"``
-        What the lesion network sees: the CT, or beside it the probability of the kidney stage.
+        What the lesion network sees: the CT, or also the probability of the kidney stage, as in ``compact`` always.
     lesion_classes : 3 or 4
         Kidney, cyst and tumor, learned inside the kidneys alone; or these after a background, learned everywhere. The
         kidney stage draws the outline either way.
@@ -101,7 +97,7 @@ class Choices:
         Farther from the coarse kidneys the fine stages are not believed; None believes them in their whole box.
     """
 
-    lesion_input: str = "image"
+    lesion_input: str = IMAGE
     lesion_classes: int = 3
     ohem_topk: float = 1.0
     mixup_alpha: float = 0.2
@@ -146,8 +142,8 @@ DISTORTIONS = (
     BrightnessContrastGamma(),
     BrightnessContrastGamma(within=(2, 3)),
 )
-# With a small share of the paper's steps, and voxels twice as large: displacements of the same millimeters, and masses
-# that mostly keep the attenuation that tells a cyst from a tumor.
+# With a small share of the paper's steps: half its displacements in voxels, which are larger here (1.4 to 2 times its
+# millimeters), and masses that mostly keep the attenuation that tells a cyst from a tumor.
 MILD_DISTORTIONS = (
     Elastic(probability=0.5, sigma=(3, 5), magnitude=(50, 100)),
     BrightnessContrastGamma(probability=0.3),
@@ -213,26 +209,30 @@ def kidney_stage(choices: Choices) -> Stage:
 def lesion_stage(choices: Choices) -> Stage:
     """Return the stage that tells cyst and tumor from kidney."""
     kidney, (names, target, weights) = kidney_stage(choices), LESION_CLASSES[choices.lesion_classes]
-    guides = LESION_INPUTS[choices.lesion_input]
-    channels = {"channels": 1 + len(guides)} if guides else {}
     recipe = replace(
         kidney.recipe,
         sampler=RegionSlab(margin_mm=MARGIN_MM, wide_share=WIDE_SHARE, lesion_share=LESION_SHARE),
         target=target,
         loss=partial(dice_cross_entropy, weights, choices.ohem_topk),
     )
-    return replace(
+    lesion = replace(
         kidney,
         name="lesion",
         title="Lesion ResUNet: tells cyst and tumor from kidney",
         classes=names,
-        network_args={**FINE_NET, "classes": len(names), **channels},
+        network_args={**FINE_NET, "classes": len(names)},
         requires=("kidney",),
-        guides=guides,
         # The coarse box where there is one, as in the paper; around the kidneys alone when a person gave them.
         region=replace(kidney.region, sources=("coarse", "kidney")),  # type: ignore[type-var]
         recipe=recipe,
     )
+    return _guided(lesion) if choices.lesion_input == GUIDED else lesion
+
+
+def _guided(lesion: Stage) -> Stage:
+    """Return the lesion stage with the kidney probability beside the CT (in training the reference)."""
+    guides = (Guide(source="kidney", target=KIDNEY_TARGET),)
+    return replace(lesion, guides=guides, network_args={**lesion.network_args, "channels": 1 + len(guides)})
 
 
 # -- presets -----------------------------------------------------------------------------------------------------------
@@ -252,12 +252,12 @@ def _resized(
 
 
 def _compact(method: Method) -> Method:
-    """Return half the in-plane resolution (a third for the lesions), slices of 3 mm and narrower networks."""
-    coarse, *fine = method.stages
+    """Return a third of the in-plane resolution (a quarter for lesions), slices of 3 mm, narrower networks, a guide."""
+    coarse, kidney, lesion = method.stages
     first = _resized(coarse, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3)
-    milder = (replace(s, recipe=replace(s.recipe, augmentation=(*MILD_DISTORTIONS, Flip(axes=(0,))))) for s in fine)
-    windows = ((24, 112, 192), (24, 80, 136))
-    others = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(milder, windows, strict=True))
+    distortions = (*MILD_DISTORTIONS, Flip(axes=(0,)))
+    fine = (replace(s, recipe=replace(s.recipe, augmentation=distortions)) for s in (kidney, _guided(lesion)))
+    others = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
     return replace(method, stages=(first, *others))
 
 

@@ -44,6 +44,8 @@ class CaseReport:
     spacing : (z, y, x) mm of the scan, or None
     hu : (lowest, highest) value of the scan, or None
     labels : mapping of label name to voxels, of the labels that occur; None when the mask cannot be read
+    is_usable : bool
+        False when scan or mask cannot be read, or they do not lie on one grid: that would stop a training.
     problems : tuple of str
         Why it should be looked at before it is trained on, one sentence or two each.
     """
@@ -53,6 +55,7 @@ class CaseReport:
     spacing: Spacing | None = None
     hu: tuple[float, float] | None = None
     labels: Mapping[str, int] | None = None
+    is_usable: bool = True
     problems: tuple[str, ...] = ()
 
     def cells(self) -> tuple[str, ...]:
@@ -88,6 +91,11 @@ class DataReport:
     def faulty(self) -> tuple[CaseReport, ...]:
         """The cases with problems."""
         return tuple(case for case in self.cases if case.problems)
+
+    @property
+    def unusable(self) -> tuple[CaseReport, ...]:
+        """The cases that would stop a training: they cannot be read, or scan and mask do not lie on one grid."""
+        return tuple(case for case in self.cases if not case.is_usable)
 
     def summary(self) -> tuple[str, ...]:
         """Return the whole in a few lines."""
@@ -136,13 +144,15 @@ def check_data(data: str) -> Generator[Progress, None, DataReport]:
 def check_case(case: CaseSource) -> CaseReport:
     """Return what is found in `case`; what cannot be read is a problem, not an error."""
     scan, mask, unreadable = _read(case)
+    unfitting = _grid_problems(scan, mask)
     return CaseReport(
         name=case.name,
         shape=scan.geometry.shape if scan is not None else None,
         spacing=scan.spacing if scan is not None else None,
         hu=(float(scan.array.min()), float(scan.array.max())) if scan is not None else None,
         labels=_voxels(mask) if mask is not None else None,
-        problems=(*unreadable, *_grid_problems(scan, mask), *(scan.notes if scan else ()), *_label_problems(mask)),
+        is_usable=not unreadable and not unfitting,
+        problems=(*unreadable, *unfitting, *(scan.notes if scan else ()), *_label_problems(mask)),
     )
 
 

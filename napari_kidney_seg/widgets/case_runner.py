@@ -16,7 +16,7 @@ from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.job import MethodChoice, SegmentJob
-from napari_kidney_seg.widgets.layers import add_label_layers, class_layers, volume_from_layer
+from napari_kidney_seg.widgets.layers import add_label_layers, layers_to_replace, volume_from_layer
 from napari_kidney_seg.widgets.run_panel import RunPanel
 from napari_kidney_seg.widgets.run_times import RunTime, remember
 from napari_kidney_seg.widgets.saving import FinishedRun
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from napari_kidney_seg.inference.cascade import CascadeResult
 
 Run = Callable[[SegmentJob], Generator[Event, None, "CascadeResult"]]
-REPLACED = Notice(
-    code="masks_replaced",
-    text="The masks on this scan were replaced. Undo (Ctrl+Z), in each layer, brings back what was there.",
-    level="info",
-)
 NOTHING: Mapping[str, LabelVolume] = MappingProxyType({})
 
 
@@ -90,15 +85,18 @@ class CaseRunner(QObject):
             self._panel.notices.add(Notice(code="scan_closed", text=text))
             return
         self._remember_time(done, result)
-        earlier = class_layers(self._viewer.layers, done.layer).values()
-        if any(layer.data.any() for layer in earlier):
-            self._panel.notices.add(REPLACED)
+        self._tell_replaced(layers_to_replace(self._viewer.layers, result.labels, done.layer))
         kidney, *_ = add_label_layers(self._viewer, result.labels, done.layer)
         show_labels(self._viewer, kidney)
         memory_of(done.layer).finished = FinishedRun(
             job=done.job, result=result, started=done.started, finished=datetime.now().astimezone()
         )
         self.finished.emit(done.layer)
+
+    def _tell_replaced(self, names: tuple[str, ...]) -> None:
+        if names:
+            text = f"Replaced: {', '.join(names)}. Undo (Ctrl+Z), in each of these layers, brings back what was there."
+            self._panel.notices.add(Notice(code="masks_replaced", text=text, level="info"))
 
     def _remember_time(self, done: _Underway, result: CascadeResult) -> None:
         """Keep the time of a run of all stages as the preset makes it.

@@ -40,7 +40,7 @@ class DataPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._worker: GeneratorWorker | None = None
-        self.faulty = 0  # cases in which the last check found problems
+        self.unusable = 0  # cases that the last check found to be so
         self.folder, self._hint = FolderField("Choose the folder of the labeled scans"), wrapped_label(LAYOUTS)
         self.check_button, self.progress = QPushButton(CHECK_TEXT), QProgressBar()
         self.summary, self.notices = wrapped_label(), NoticeList()
@@ -86,13 +86,13 @@ class DataPanel(QWidget):
 
     def _on_changed(self) -> None:
         self.cancel()
+        self.unusable = 0
         self._clear()
         self._hint.setVisible(not self.data)
         self.check_button.setEnabled(bool(self.data) and not self.is_checking)
         self.changed.emit()
 
     def _clear(self) -> None:
-        self.faulty = 0
         self.notices.clear()
         for part in (self.summary, self._all):
             part.hide()
@@ -120,7 +120,7 @@ class DataPanel(QWidget):
         self.summary.show()
         self._show_problems(report)
         self._fill_table(report)
-        self.faulty = len(report.faulty)
+        self.unusable = len(report.unusable)
         self.checked.emit(report)
 
     def _show_problems(self, report: DataReport) -> None:

@@ -14,9 +14,8 @@ from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.imaging.cropping import foreground_box
 from napari_kidney_seg.imaging.interpolation import interpolate_slices
 from napari_kidney_seg.imaging.morphology import component_at, fill_holes, remove_islands, smooth
-from napari_kidney_seg.imaging.sides import LEFT, patient_sides
 from napari_kidney_seg.widgets.history import Change, replace_labels, replace_mask
-from napari_kidney_seg.widgets.layer_data import LEFT_KIDNEY
+from napari_kidney_seg.widgets.sides import side_numbers
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -79,9 +78,7 @@ def split_kidneys(layer: Labels, geometry: Geometry) -> Change:
     box = foreground_box(mask)
     if box is None:
         return Change()
-    sides = patient_sides(mask, geometry)[box.slices]
-    numbers = np.where(sides == LEFT, LEFT_KIDNEY, np.where(sides, KITS["kidney"].id, 0))
-    return replace_labels(layer, numbers.astype(layer.data.dtype), box)
+    return replace_labels(layer, side_numbers(mask, geometry)[box.slices], box)
 
 
 def move_lesion(layers: Mapping[str, Labels], voxel: tuple[int, int, int]) -> Move | None:

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.errors import GeometryMismatchError
-from napari_kidney_seg.core.geometry import Box, Geometry
+from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.labels import KITS, Label, LabelSchema
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.widgets.adoption import adopt
-from napari_kidney_seg.widgets.history import replace_mask
+from napari_kidney_seg.widgets.history import replace_labels
 from napari_kidney_seg.widgets.layer_data import METADATA_KEY, ScanRecord, label_appearance, record_of
+from napari_kidney_seg.widgets.sides import is_split, side_numbers
 
 if TYPE_CHECKING:
     from napari.components import LayerList, ViewerModel
@@ -68,8 +69,8 @@ def scan_record(layer: Image) -> ScanRecord:
 def add_label_layers(viewer: ViewerModel, labels: LabelVolume, ct_layer: Image) -> list[Labels]:
     """Show a canonical mask as one Labels layer per class on the CT, kidney lowest.
 
-    Layers that an earlier run made for the same CT are updated, and that update can be undone in each. Where one tells
-    left from right by its numbers, it still does.
+    Layers that an earlier run made for the same CT are updated, and that update can be undone in each. A kidney layer
+    that was split into left and right is split again.
 
     Raises
     ------
@@ -77,19 +78,35 @@ def add_label_layers(viewer: ViewerModel, labels: LabelVolume, ct_layer: Image) 
         When the mask does not lie on the grid of the CT.
     """
     _require_same_grid(volume_from_layer(ct_layer), labels)
-    back = scan_record(ct_layer).geometry.axis_map_to().inverse()
-    nested = labels.schema.decompose(labels.array)
-    layers = []
+    nested, present, layers = _nested(labels, ct_layer), class_layers(viewer.layers, ct_layer), []
     for label in labels.schema.labels:
-        array = np.ascontiguousarray(back.apply(nested[label.name]) * np.uint8(label.id))
-        layer = class_layers(viewer.layers, ct_layer).get(label.name)
+        array = np.ascontiguousarray(nested[label.name] * np.uint8(label.id))
+        layer = present.get(label.name)
         if layer is None:
             layer = _label_layer(array, label, labels.schema, ct_layer)
             viewer.layers.append(layer)
         else:
-            replace_mask(layer, array != 0, Box.whole(array.shape), label.id)
+            if label.name == labels.schema.organ and is_split(layer.data):
+                array = side_numbers(array != 0, scan_record(ct_layer).geometry)
+            replace_labels(layer, array)
         layers.append(layer)
     return layers
+
+
+def layers_to_replace(layers: LayerList, labels: LabelVolume, ct_layer: Image) -> tuple[str, ...]:
+    """Return the names of the layers with something in them that `add_label_layers` would change."""
+    nested = _nested(labels, ct_layer)
+    return tuple(
+        layer.name
+        for name, layer in class_layers(layers, ct_layer).items()
+        if layer.data.any() and not np.array_equal(layer.data != 0, nested[name] != 0)
+    )
+
+
+def _nested(labels: LabelVolume, ct_layer: Image) -> dict[str, NDArray[np.uint8]]:
+    """Return the 0/1 mask of each class of a canonical mask on the axes of the CT layer."""
+    back = scan_record(ct_layer).geometry.axis_map_to().inverse()
+    return {name: back.apply(mask) for name, mask in labels.schema.decompose(labels.array).items()}
 
 
 def label_layers(layers: LayerList | Iterable[Any], ct_layer: Image) -> list[Labels]:

@@ -18,8 +18,8 @@ def show_labels(viewer: ViewerModel, layer: Labels) -> None:
     plane = shown_plane(viewer.dims, layer)
     if plane is None:
         return
-    shown = layer.data.take([plane.index], axis=plane.axis, mode="clip")
-    if not shown.any():
+    is_inside = 0 <= plane.index < layer.data.shape[plane.axis]
+    if not is_inside or not layer.data.take(plane.index, axis=plane.axis).any():
         show_most(viewer, layer)
 
 

@@ -123,7 +123,7 @@ class TrainWidget(QWidget):
 
     def _show_readiness(self) -> None:
         data, epochs = self.data.data, self.form.epochs.value()
-        problems = (start_problem(self._view, data, self.data.faulty), resume_problem(self._view, data, epochs))
+        problems = (start_problem(self._view, data, self.data.unusable), resume_problem(self._view, data, epochs))
         self.training.show_readiness(*((BUSY, BUSY) if self._is_asking else problems))
         is_fixed = self._is_asking or (self.state is not None and self.state.is_alive)
         self.form.set_fixed(is_fixed=is_fixed)

@@ -57,15 +57,15 @@ def model_text(view: TrainingView) -> str:
     return ""
 
 
-def start_problem(view: TrainingView | None, data: str, faulty: int = 0) -> str:
+def start_problem(view: TrainingView | None, data: str, unusable: int = 0) -> str:
     """Return why nothing new can be trained in the folder of `view`; empty when it can.
 
     Parameters
     ----------
     view : TrainingView or None
     data : str
-    faulty : int
-        Cases of `data` in which a check found problems.
+    unusable : int
+        Cases of `data` that a check found to be so.
     """
     if view is None:
         return "Choose a run folder."
@@ -73,9 +73,9 @@ def start_problem(view: TrainingView | None, data: str, faulty: int = 0) -> str:
         return BUSY
     if view.has_checkpoint:
         return "The run folder holds a training. Resume it, or press New."
-    if faulty:
-        cases = "a case" if faulty == 1 else f"{faulty} cases"
-        return f"The check found problems in {cases}. Mend them or take them out, then check again."
+    if unusable:
+        cases = "A case" if unusable == 1 else f"{unusable} cases"
+        return f"{cases} cannot be trained on, as the check found. Mend or take out, then check again."
     return "" if data else "Choose the data to train on."
 
 

@@ -15,6 +15,7 @@ from napari_kidney_seg.core.labels import KITS, LabelSchema
 from napari_kidney_seg.imaging.cropping import foreground_box, paste
 from napari_kidney_seg.imaging.sides import LEFT, RIGHT, patient_sides
 from napari_kidney_seg.widgets.layer_data import LEFT_KIDNEY
+from napari_kidney_seg.widgets.sides import is_split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ def measure_layers(arrays: Mapping[str, NDArray[Any]], geometry: Geometry, schem
     composed = schema.compose(inside)
     sides = patient_sides(paste(composed != 0, box, geometry.shape), geometry)[box.slices]
     organ = inside.get(schema.organ)
-    if organ is not None and (organ == LEFT_KIDNEY).any():
+    if organ is not None and is_split(organ):
         sides = np.where(organ == 0, sides, np.where(organ == LEFT_KIDNEY, LEFT, RIGHT))
     return Volumes(
         classes={label.name: _ml(composed == label.id, geometry) for label in schema.labels},

@@ -42,7 +42,8 @@ class Oracle(nn.Module):
 
     def _distance(self, windows: Tensor, level: float | tuple[float, ...]) -> Tensor:
         levels = level if isinstance(level, tuple) else (level,)
-        return torch.stack([(windows - one).abs() for one in levels]).amin(dim=0)
+        scan = windows[:, :1]  # guides, where there are any, come after it
+        return torch.stack([(scan - one).abs() for one in levels]).amin(dim=0)
 
 
 @dataclass

@@ -92,12 +92,22 @@ def kinds(recipe):
     return [type(one) for one in recipe.augmentation]
 
 
-def test_the_preset_compact_changes_sizes_and_how_strong_distortions_are():
+def test_the_preset_compact_changes_sizes_distortions_and_what_the_lesion_stage_sees():
+    added = {"coarse": set(), "kidney": set(), "lesion": {"channels"}}
     for paper, compact in zip(METHOD.stages, METHOD.with_preset("compact").stages, strict=True):
         assert (compact.intensity, compact.mirrors, compact.classes) == (paper.intensity, paper.mirrors, paper.classes)
         assert kinds(compact.recipe) == kinds(paper.recipe)
         assert compact.recipe.sampler == paper.recipe.sampler
-        assert set(compact.network_args) == set(paper.network_args)
+        assert set(compact.network_args) == set(paper.network_args) | added[paper.name]
+
+
+@pytest.mark.parametrize("choices", [Choices(), Choices(lesion_input="image+kidney_prob")], ids=str)
+def test_the_lesion_stage_of_the_preset_compact_always_sees_the_kidney_probability(choices):
+    coarse, kidney, lesion = resunet_2p5d(choices).with_preset("compact").stages
+
+    assert [guide.source for guide in lesion.guides] == ["kidney"]
+    assert lesion.channels == lesion.network_args["channels"] == 2
+    assert (coarse.channels, kidney.channels) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -169,9 +179,9 @@ def test_presets_keep_the_choices(choices, preset):
     method = resunet_2p5d(choices)
 
     for paper, small in zip(method.stages, method.with_preset(preset).stages, strict=True):
-        assert {**small.network_args, "widths": 0} == {**paper.network_args, "widths": 0}
-        assert (small.classes, small.guides) == (paper.classes, paper.guides)
-        assert small.recipe.target == paper.recipe.target
+        assert small.network_args["classes"] == paper.network_args["classes"]
+        assert (small.classes, small.recipe.target) == (paper.classes, paper.recipe.target)
+        assert set(paper.guides) <= set(small.guides)  # compact always guides the lesion stage
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def arguments(tmp_path):
         count=400,
         anatomy_share=0.25,
         seed=1,
+        rich=False,
     )
 
 
@@ -79,6 +80,20 @@ def test_cysts_are_grown_in_a_third_of_the_label_maps(make_phantoms, arguments, 
     with_cyst = [3 in make_phantoms.kidneys_of(replace(job, seed=seed)).array for seed in range(40)]
 
     assert np.mean(with_cyst) == pytest.approx(0.35, abs=0.15)
+
+
+def test_every_label_map_of_a_rich_set_gets_tumors_and_most_get_cysts(make_phantoms, arguments, phantom, tmp_path):
+    arguments.rich = True
+    kidneys = replace(phantom[1], array=(phantom[1].array > 0).astype(np.uint8))
+    make_phantoms.write_nifti(kidneys, tmp_path / "case_00001.nii.gz")
+    jobs = make_phantoms.plan(arguments)
+    job = replace(jobs[0], kidneys=tmp_path / "case_00001.nii.gz")
+
+    grown = [make_phantoms.kidneys_of(replace(job, seed=seed)).array for seed in range(30)]
+
+    assert all(job.with_lesions for job in jobs)
+    assert all((array == 2).any() for array in grown)
+    assert np.mean([(array == 3).any() for array in grown]) == pytest.approx(2 / 3, abs=0.25)
 
 
 def test_a_written_volume_reads_back_as_kits_stores_it(make_phantoms, phantom, tmp_path):

@@ -67,23 +67,24 @@ def test_progress_comes_after_each_case_so_that_a_check_can_be_cancelled(kits_fo
 
 
 @pytest.mark.parametrize(
-    ("case", "problem"),
+    ("case", "problem", "usable"),
     [
-        ({"affine": MOVED}, "lie apart: their affines differ"),
-        ({"labels": LABELS[:, :20]}, r"The scan has \(24, 40, 48\) voxels .* the mask \(24, 20, 48\)"),
-        ({"labels": LABELS * 4}, "holds values from 0 to 12"),
-        ({"labels": LABELS * 0}, "The mask is empty"),
-        ({"labels": np.where(LABELS == 1, 0, LABELS)}, "holds tumor and cyst, but no kidney"),
-        ({"image": (IMAGE.astype(np.int32) + 1024).astype(np.uint16) * 2}, "without the usual -1024|Hounsfield"),
-        ({"image": np.where(IMAGE < -70, np.nan, IMAGE.astype(np.float32))}, "voxels are not numbers"),
+        ({"affine": MOVED}, "lie apart: their affines differ", False),
+        ({"labels": LABELS[:, :20]}, r"The scan has \(24, 40, 48\) voxels .* the mask \(24, 20, 48\)", False),
+        ({"labels": LABELS * 4}, "holds values from 0 to 12", False),
+        ({"labels": LABELS * 0}, "The mask is empty", True),
+        ({"labels": np.where(LABELS == 1, 0, LABELS)}, "holds tumor and cyst, but no kidney", True),
+        ({"image": (IMAGE.astype(np.int32) + 1024).astype(np.uint16) * 2}, "without the usual -1024|Hounsfield", True),
+        ({"image": np.where(IMAGE < -70, np.nan, IMAGE.astype(np.float32))}, "voxels are not numbers", True),
     ],
     ids=["moved", "smaller", "numbers", "empty", "no kidney", "no hounsfield", "no numbers"],
 )
-def test_what_is_wrong_with_a_case_is_said(put, case, problem):
+def test_what_is_wrong_with_a_case_is_said(put, case, problem, usable):
     report, _ = report_of(put("case", **case))
 
     (said,) = report.cases[0].problems
     assert re.search(problem, said), said
+    assert (report.unusable == ()) == usable
 
 
 def test_a_file_that_cannot_be_read_does_not_end_the_check(put, tmp_path):
@@ -99,6 +100,7 @@ def test_a_file_that_cannot_be_read_does_not_end_the_check(put, tmp_path):
     assert bad.cells()[1] == "?"
     assert "'bad.nii.gz'" in bad.problems[0]
     assert good.problems == ()
+    assert report.unusable == (bad,)
 
 
 def test_scans_without_a_mask_and_a_lack_of_patients_are_remarked(put):

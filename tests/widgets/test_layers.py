@@ -9,7 +9,8 @@ from napari.layers import Labels
 from napari_kidney_seg.core.errors import GeometryMismatchError
 from napari_kidney_seg.core.geometry import AxisMap, Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
-from napari_kidney_seg.widgets.layer_data import METADATA_KEY, ct_layer_data, record_for
+from napari_kidney_seg.widgets.edit_tools import split_kidneys
+from napari_kidney_seg.widgets.layer_data import LEFT_KIDNEY, METADATA_KEY, ct_layer_data, record_for
 from napari_kidney_seg.widgets.layers import (
     add_label_layers,
     compose,
@@ -75,17 +76,20 @@ def test_a_second_run_updates_the_layers_and_can_be_undone(model, ct, mask):
     assert np.count_nonzero(first[0].data) == 100
 
 
-def test_a_second_run_keeps_left_and_right_apart(model, ct, mask):
-    kidney, *_ = add_label_layers(model, mask, ct)
-    right = np.zeros_like(kidney.data)
-    right[..., : right.shape[2] // 2] = 1
-    split = np.where(kidney.data, 1 + right, 0).astype(kidney.data.dtype)
-    assert set(np.unique(split)) == {0, 1, 2}
-    kidney.data = split
+def test_a_second_run_tells_left_from_right_where_the_layer_did(model, ct, scan):
+    array = np.zeros(scan.array.shape, np.uint8)
+    array[3:6, 3:6, 1:4] = array[3:6, 3:6, -4:-1] = 1  # the patient's right comes first in a canonical scan
+    kidney, *_ = add_label_layers(model, LabelVolume(array=array, geometry=scan.geometry, name=scan.name), ct)
+    split_kidneys(kidney, scan.geometry)
+    kidney.data_setitem(np.nonzero(kidney.data == 1), 0)  # only the left one is left
+    grown = np.zeros_like(array)
+    grown[2:8, 2:8, :5] = grown[2:8, 2:8, -5:] = 1
 
-    add_label_layers(model, mask, ct)
+    add_label_layers(model, LabelVolume(array=grown, geometry=scan.geometry, name=scan.name), ct)
 
-    np.testing.assert_array_equal(kidney.data, split)
+    expected = grown.copy()
+    expected[..., -5:] *= LEFT_KIDNEY
+    np.testing.assert_array_equal(kidney.data, expected)
 
 
 def test_composing_gives_back_the_mask_that_was_shown(model, ct, mask):

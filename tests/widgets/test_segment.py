@@ -218,18 +218,25 @@ def test_beside_a_scan_on_a_read_only_disc_a_person_is_asked_where_to_save(
     assert not scan_file.with_name("case_seg.nii.gz").exists()
 
 
-def test_a_run_over_masks_that_are_there_says_how_to_get_them_back(qtbot, viewer, opened):
+def test_a_run_says_which_masks_it_replaced_and_undo_brings_them_back(qtbot, viewer, opened):
     run_to_end(qtbot, opened)
-    assert "replaced" not in texts(opened.runner.notices)
+    assert "Replaced" not in texts(opened.runner.notices)
     drawn = viewer.layers["tumor"]
     drawn.data_setitem((np.array([5]), np.array([6]), np.array([6])), 2)
     mine = drawn.data.copy()
 
     run_to_end(qtbot, opened)
 
-    assert "Undo (Ctrl+Z), in each layer, brings back what was there." in texts(opened.runner.notices)
+    assert "Replaced: tumor. Undo (Ctrl+Z), in each of these layers," in texts(opened.runner.notices)
     drawn.undo()
     np.testing.assert_array_equal(drawn.data, mine)
+
+
+def test_a_run_that_finds_the_same_again_replaced_nothing(qtbot, opened):
+    run_to_end(qtbot, opened)
+    run_to_end(qtbot, opened)
+
+    assert "Replaced" not in texts(opened.runner.notices)
 
 
 def test_a_ct_without_rescale_is_offered_the_subtraction(qtbot, viewer, widget, scan):

@@ -34,6 +34,17 @@ def test_the_most_is_shown_though_the_slice_shown_has_some(model, kidney):
     assert model.dims.current_step[0] == 5
 
 
+def test_where_the_slider_is_outside_the_layer_its_fullest_slice_is_shown(model, kidney):
+    kidney.data[0, 0, 0] = 1
+    kidney.refresh()
+    model.add_image(np.zeros((40, 5, 5)), translate=(-100, 0, 0))
+    model.dims.set_point(0, -90)
+
+    show_labels(model, kidney)
+
+    assert round(float(kidney.world_to_data(model.dims.point)[0])) == int(np.argmax((kidney.data != 0).sum((1, 2))))
+
+
 def test_a_slice_with_kidney_stays(model, kidney):
     model.dims.set_current_step(0, 6)
 

@@ -317,7 +317,7 @@ def test_a_check_shows_what_is_wrong_with_the_data(qtbot, widget, data):
     lines = [widget.data.table.topLevelItem(row) for row in range(3)]
     assert [line.text(0) for line in lines] == ["✓", "⚠", "✓"]
     assert lines[0].text(2) == "24 x 40 x 48"
-    qtbot.waitUntil(lambda: "problems in a case" in widget.training.start_button.toolTip(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "A case cannot be trained on" in widget.training.start_button.toolTip(), timeout=WAIT_MS)
     assert not widget.training.start_button.isEnabled()
 
 

@@ -107,9 +107,9 @@ def test_without_data_nothing_is_trained():
     assert resume_problem(view(State.STOPPED), "", 0) == "Choose the data to train on."
 
 
-def test_data_with_problems_is_not_trained_on():
-    assert "problems in a case." in start_problem(view(State.NEW), "data", faulty=1)
-    assert "problems in 3 cases." in start_problem(view(State.NEW), "data", faulty=3)
+def test_data_with_unusable_cases_is_not_trained_on():
+    assert start_problem(view(State.NEW), "data", unusable=1).startswith("A case cannot be trained on")
+    assert start_problem(view(State.NEW), "data", unusable=3).startswith("3 cases cannot be trained on")
 
 
 def test_a_model_is_named_and_a_lack_of_one_is_explained():
