@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WIDGET = "Segment kidneys"  # as in the manifest
 WINDOW_SIZE = (1500, 940)  # pixels
-SETTLE_MS = 1500  # for the window to draw the last change before it is photographed
+SETTLE_MS = 4000  # for the window to draw the last change before it is photographed
 
 
 def open_demo(screenshot: Path | None = None) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from napari_kidney_seg.core.averaging import find_averaging
 from napari_kidney_seg.core.events import Event
+from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.method import StageOutput
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.widgets.graphics_drivers import keep_triton_apart
+from napari_kidney_seg.widgets.layer_data import label_appearance
 
 if TYPE_CHECKING:
     from napari_kidney_seg.inference.cascade import CascadeResult
@@ -76,8 +78,20 @@ def segment(job: SegmentJob) -> Generator[Event, None, CascadeResult]:
     from napari_kidney_seg.methods import get_method
 
     keep_triton_apart()
+    prepare_label_colors()
     method = get_method(job.choice.method, job.choice.preset)
     bundle = load_bundle(job.choice.bundle, method)
     averaging = find_averaging(method, job.choice.averaging)
     options = RunOptions(device=job.choice.device, engine=job.choice.engine, averaging=averaging)
     return (yield from run_cascade(job.volume, method, bundle, given=job.given, cache=job.cache, options=options))
+
+
+def prepare_label_colors() -> None:
+    """Let napari compile here, in a worker's thread, what its first Labels layer would hold up the window for.
+
+    The colors of labels go through numba's typed dictionary, whose compilation takes a second in each session.
+    """
+    import numpy as np
+    from napari.layers import Labels
+
+    Labels(np.ones((2, 2, 2), np.uint8), **label_appearance(KITS[KITS.organ], KITS)).refresh()
