@@ -113,16 +113,17 @@ def _card_lines(path: Path, card: Card | str) -> list[str]:
 def _score_lines(name: str, value: Any) -> list[str]:
     """Return a score, or a group of them, each group in a line of its own."""
     if not isinstance(value, Mapping):
-        return [f"{name}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}"]
-    plain = [
-        f"{key} {one:.3g}" if isinstance(one, float) else f"{key} {one}"
-        for key, one in value.items()
-        if not isinstance(one, Mapping)
-    ]
-    groups = [
-        line for key, one in value.items() if isinstance(one, Mapping) for line in _score_lines(f"{name}, {key}", one)
-    ]
-    return [*([f"{name}: {', '.join(plain)}"] if plain else []), *groups]
+        return [f"{name}: {_rounded(value)}"]
+    groups = {key: one for key, one in value.items() if isinstance(one, Mapping)}
+    plain = ", ".join(f"{key} {_rounded(one)}" for key, one in value.items() if key not in groups)
+    lines = [f"{name}: {plain}"] if plain else []
+    for key, group in groups.items():
+        lines += _score_lines(f"{name}, {key}", group)
+    return lines
+
+
+def _rounded(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _origin(path: Path) -> str:

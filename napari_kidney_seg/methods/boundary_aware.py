@@ -48,6 +48,8 @@ IDS = tuple(KITS[name].id for name in CLASSES)
 INTENSITY = (Window(low=-1000, high=1000, to_low=-1, to_high=1),)  # HU / 1000, clipped; section 4
 ALL_FLIPS = tuple(axes for count in (1, 2, 3) for axes in combinations((0, 1, 2), count))  # our choice
 BLOCKS_DOWN = (1, 1, 1, 4)  # residual blocks per level; section 3.1
+# Of the centers of training windows in few steps: nothing is cleaned later, so the rest of the body must be seen often.
+COMPACT_SHARES = (("tumor", 0.4), ("foreground", 0.3), ("background", 0.3))
 
 # How much a run averages: the rows of the paper's table 1. The last one takes every network of the bundle.
 AVERAGINGS = (
@@ -143,10 +145,10 @@ def _resized(method: Method, spacing_mm: float, window: Shape, recipe: Recipe) -
 
 
 def _compact(method: Method) -> Method:
-    """Return the network at 2.5 mm."""
+    """Return the network at 3 mm, trained on more windows without a tumor."""
     # With a small share of the paper's steps the learning rate must be higher.
-    recipe = replace(RECIPE, batch=2, learning_rate=1e-3, epochs=30)
-    return _resized(method, 2.5, (48, 80, 80), recipe)
+    recipe = replace(RECIPE, sampler=ClassCenteredCrop(shares=COMPACT_SHARES), batch=2, learning_rate=1.5e-3, epochs=30)
+    return _resized(method, 3.0, (40, 64, 64), recipe)
 
 
 def _smoke(method: Method) -> Method:

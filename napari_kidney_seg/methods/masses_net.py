@@ -245,14 +245,13 @@ def _shortened(method: Method, stages: tuple[Stage, ...], learning_rate: float) 
 
 
 def _compact(method: Method) -> Method:
-    """Return a coarser working grid and narrower networks."""
+    """Return coarser working grids and narrower networks."""
     kidney, masses = method.stages
-    spacing = (3.0, 1.5, 1.5)
     stages = (
-        _resized(kidney, (12, 24, 48, 96), spacing, (16, 128, 128)),
-        _resized(masses, (16, 32, 64, 128, 256), spacing, (32, 64, 64)),
+        _resized(kidney, (12, 24, 48, 96), (4.0, 2.5, 2.5), (16, 96, 96)),
+        _resized(masses, (16, 32, 64, 128, 256), (3.0, 2.0, 2.0), (32, 48, 48)),
     )
-    return _shortened(method, stages, learning_rate=1e-3)
+    return _shortened(method, stages, learning_rate=2e-3)
 
 
 def _smoke(method: Method) -> Method:

@@ -230,9 +230,10 @@ def _resized(method: Method, detector: dict[str, Any], slices: int, widths: tupl
 
 
 def _retimed(method: Method, learning_rate: float, epochs: int, most_slices: int) -> Method:
-    """Return recipes for few steps from random weights: Adam at a higher rate, `most_slices` windows per case."""
+    """Return recipes for few steps from random weights: a higher rate that falls, `most_slices` windows per case."""
     kidney, segmentation = method.stages
-    changes: dict[str, Any] = {"optimizer": "adam", "learning_rate": learning_rate, "epochs": epochs, "batch": 2}
+    changes: dict[str, Any] = {"optimizer": "adam", "schedule": "cosine", "batch": 2}
+    changes |= {"learning_rate": learning_rate, "epochs": epochs}
     detection = replace(kidney.recipe, sampler=KidneySlices(most=most_slices), **changes)
     stages = (
         replace(kidney, recipe=detection),

@@ -95,12 +95,9 @@ def add_label_layers(viewer: ViewerModel, labels: LabelVolume, ct_layer: Image) 
 
 def layers_to_replace(layers: LayerList, labels: LabelVolume, ct_layer: Image) -> tuple[str, ...]:
     """Return the names of the layers with something in them that `add_label_layers` would change."""
-    nested = _nested(labels, ct_layer)
-    return tuple(
-        layer.name
-        for name, layer in class_layers(layers, ct_layer).items()
-        if layer.data.any() and not np.array_equal(layer.data != 0, nested[name] != 0)
-    )
+    filled = {name: layer for name, layer in class_layers(layers, ct_layer).items() if layer.data.any()}
+    nested = _nested(labels, ct_layer) if filled else {}
+    return tuple(layer.name for name, layer in filled.items() if not np.array_equal(layer.data != 0, nested[name] != 0))
 
 
 def _nested(labels: LabelVolume, ct_layer: Image) -> dict[str, NDArray[np.uint8]]:
