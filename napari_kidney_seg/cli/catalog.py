@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +12,7 @@ from napari_kidney_seg.cli.console import print_record
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import MODELS_FOLDER, Bundle, Card, list_bundles, read_card
+from napari_kidney_seg.io.card_text import score_lines
 from napari_kidney_seg.methods import PRESETS, REGISTRY, get_method
 
 
@@ -98,32 +97,15 @@ def _model_record(path: Path, card: Card | str) -> dict[str, object]:
 def _card_lines(path: Path, card: Card | str) -> list[str]:
     if isinstance(card, str):
         return [card]
-    scores = [line for name, value in card.scores.items() for line in _score_lines(name, value)]
     return [
         f"method {card.method}, preset {card.preset}, {path.stat().st_size / 1e6:.1f} MB",
         f"trained on {card.training_data}",
         f"licence {card.licence}",
-        *scores,
+        *score_lines(card.scores),
         *([f"limits: {card.limits}"] if card.limits else []),
         card.intended_use,
         f"sha256 {Bundle(path, card).sha256}",
     ]
-
-
-def _score_lines(name: str, value: Any) -> list[str]:
-    """Return a score, or a group of them, each group in a line of its own."""
-    if not isinstance(value, Mapping):
-        return [f"{name}: {_rounded(value)}"]
-    groups = {key: one for key, one in value.items() if isinstance(one, Mapping)}
-    plain = ", ".join(f"{key} {_rounded(one)}" for key, one in value.items() if key not in groups)
-    lines = [f"{name}: {plain}"] if plain else []
-    for key, group in groups.items():
-        lines += _score_lines(f"{name}, {key}", group)
-    return lines
-
-
-def _rounded(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _origin(path: Path) -> str:

@@ -19,7 +19,7 @@ from napari_kidney_seg.widgets.choices import find_choice, offer_presets
 from napari_kidney_seg.widgets.cost_label import CostLabel
 from napari_kidney_seg.widgets.job import MethodChoice
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
-from napari_kidney_seg.widgets.method_text import method_text
+from napari_kidney_seg.widgets.method_text import measured_text, method_text
 from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.stage_diagram import StageDiagram
 
@@ -45,8 +45,9 @@ class MethodPanel(QWidget):
         self.device, self.engine, self.averaging = _choices(DEVICES), _choices(ENGINES), AveragingChoice()
         self._averaging_title = QLabel("Averaging")
         self._details, self.notices = wrapped_label(text_format=Qt.TextFormat.RichText), NoticeList()
+        self.measured = wrapped_label()
         self.diagram, self.cost = StageDiagram(), CostLabel()
-        self._about = QCollapsible("Paper, stages, cost, training")
+        self._about = QCollapsible("Paper, stages, cost, training, limits")
         self._problem = ""
         self.bundle.setPlaceholderText("none installed")
         for name in REGISTRY:
@@ -134,7 +135,8 @@ class MethodPanel(QWidget):
         self._about.toggled.connect(self._show_cost)
         column = flush_column(self)
         column.addLayout(form)
-        column.addWidget(self.notices)
+        for part in (self.measured, self.notices):
+            column.addWidget(part)
         column.addWidget(self._about)
 
     def _on_method_changed(self) -> None:
@@ -156,10 +158,16 @@ class MethodPanel(QWidget):
         if self._problem:
             self.notices.add(Notice(code="no_model", text=self._problem))
         self._details.setText(method_text(self.chosen_method(), self.bundle.currentData()))
+        self._show_measured()
         self.diagram.show_method(self.chosen_method())
         self._show_averagings()
         self._show_cost()
         self.changed.emit()
+
+    def _show_measured(self) -> None:
+        text = measured_text(self.bundle.currentData())
+        self.measured.setText(text)
+        self.measured.setVisible(bool(text))
 
     def _show_averagings(self) -> None:
         is_choice = self.averaging.show_method(self.chosen_method(), self.bundle.currentData())

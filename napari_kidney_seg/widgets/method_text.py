@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import read_card
+from napari_kidney_seg.io.card_text import mean_lines, score_lines
 
 LINK = "#4d94ff"  # readable on napari's dark and light theme; Qt's own blue is not on dark
 
@@ -21,7 +22,7 @@ def method_text(method: Method, bundle: Path | None) -> str:
         f"<p><b>Paper</b> {escape(paper.authors)}: {link}. {escape(paper.venue)} ({escape(paper.challenge)}).</p>"
         f"<p><b>Finds</b> {classes_text(method)}</p>"
         f"<p><b>Computes</b> {cost_text(method, bundle)}</p>"
-        f"<p><b>Trained on</b> {training_text(bundle)}</p>"
+        f"{weights_text(bundle)}"
     )
 
 
@@ -39,12 +40,26 @@ def cost_text(method: Method, bundle: Path | None) -> str:
     return f"{text}; weights {bundle.stat().st_size / 1e6:.1f} MB" if bundle and bundle.is_file() else text
 
 
-def training_text(bundle: Path | None) -> str:
-    """Return what the weights in `bundle` were trained on, and under which licence."""
+def weights_text(bundle: Path | None) -> str:
+    """Return what the weights in `bundle` were trained on, what was measured with them, and where they fail."""
     if bundle is None:
-        return "nothing yet: there are no weights"
+        return "<p><b>Trained on</b> nothing yet: there are no weights</p>"
     try:
         card = read_card(bundle)
     except BundleError as error:
-        return escape(str(error))
-    return escape(" ".join(part for part in (card.training_data, card.licence) if part))
+        return f"<p>{escape(str(error))}</p>"
+    parts = {
+        "Trained on": " ".join(part for part in (card.training_data, card.licence) if part),
+        "Measured (Dice, ml)": "; ".join(score_lines(card.scores)),
+        "Limits": card.limits,
+    }
+    return "".join(f"<p><b>{title}</b> {escape(text)}</p>" for title, text in parts.items() if text)
+
+
+def measured_text(bundle: Path | None) -> str:
+    """Return the mean figures on the card of `bundle`, in a line; empty where none are known."""
+    try:
+        lines = mean_lines(read_card(bundle).scores) if bundle is not None else []
+    except BundleError:
+        lines = []  # `weights_text` tells what is wrong with it
+    return f"Measured Dice, {'; '.join(lines)}" if lines else ""

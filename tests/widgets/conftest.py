@@ -95,6 +95,8 @@ def install(tmp_path, monkeypatch) -> Callable[..., Path]:
             members=members,
             training_data="none",
             licence="BSD-3-Clause",
+            scores={"phantoms": {"kidney": 0.95}, "real scans": {"one": {"kidney": 0.9}}},
+            limits="Adults alone.",
         )
         path = folder / f"tiny-{name}.safetensors"
         save_file({"a": np.zeros(1, np.float32)}, path, metadata={"card": json.dumps(asdict(card))})

@@ -105,6 +105,8 @@ def test_a_method_is_told_with_paper_classes_cost_and_training_data(bundle):
     assert method.paper.url in text
     assert "kidney, tumor, cyst" in text
     assert read_card(bundle).training_data in text
+    assert "phantoms: kidney 0.95" in text
+    assert read_card(bundle).limits in text
     assert "nothing yet" in method_text(method, None)
     assert "it knows no cyst" in method_text(get_method("bisc-unet", "compact"), None)
     assert "3 networks, 1 + 2 + 2 passes per window; weights 0.0 MB" in text
@@ -131,6 +133,7 @@ def test_the_panel_chooses_the_default_method_and_its_installed_weights(qtbot, b
     assert (choice.method, choice.preset, choice.device, choice.engine) == ("resunet-2.5d", "compact", "auto", "auto")
     assert choice.bundle == bundle
     assert panel.problem == ""
+    assert panel.measured.text() == "Measured Dice, phantoms: kidney 0.95"
 
 
 def test_a_preset_without_weights_says_what_to_do(qtbot, bundle):
@@ -142,6 +145,7 @@ def test_a_preset_without_weights_says_what_to_do(qtbot, bundle):
     assert panel.choice is None
     assert "No bundle for method 'resunet-2.5d' at preset 'paper'" in panel.problem
     assert [notice.code for notice in panel.notices.notices] == ["no_model"]
+    assert panel.measured.isHidden()
 
 
 def test_a_chosen_file_of_weights_sets_the_method_and_preset_of_its_card(qtbot, bundle, tmp_path):
