@@ -9,7 +9,7 @@ from torch import Tensor
 
 from napari_kidney_seg.training.losses.dice import SPACE, dice_of_present, one_hot
 
-CERTAINTY = 1e-7  # probabilities are kept this far from 0 and 1
+CERTAINTY = 1e-7  # a probability is kept this far from 1 where the logarithm of what is missing is taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,23 +50,31 @@ class DiceWeightedCrossEntropy:
         answers = output if isinstance(output, tuple) else (output,)
         reference = one_hot(target, answers[0].shape[1])
         with torch.autocast(reference.device.type, enabled=False):
-            losses = [self._of_answer(answer.float().softmax(dim=1), reference) for answer in answers]
+            losses = [self._of_answer(answer.float(), reference) for answer in answers]
         return torch.stack(losses).mean(dim=0)
 
-    def _of_answer(self, probabilities: Tensor, reference: Tensor) -> Tensor:
-        weights = torch.tensor(self.class_weights, device=probabilities.device)
-        dice = dice_of_present(probabilities, reference)
-        return self.alpha * dice + (1 - self.alpha) * weighted_cross_entropy(probabilities, reference, weights)
+    def _of_answer(self, logits: Tensor, reference: Tensor) -> Tensor:
+        weights = torch.tensor(self.class_weights, device=logits.device)
+        dice = dice_of_present(logits.softmax(dim=1), reference)
+        return self.alpha * dice + (1 - self.alpha) * weighted_cross_entropy(logits, reference, weights)
 
 
-def weighted_cross_entropy(probabilities: Tensor, reference: Tensor, weights: Tensor) -> Tensor:
+def weighted_cross_entropy(logits: Tensor, reference: Tensor, weights: Tensor) -> Tensor:
     """Return the binary cross-entropy of each class, times its weight, summed over classes, per voxel; shape (B,).
 
     Parameters
     ----------
-    probabilities, reference : shape (B, C, Z, Y, X)
+    logits, reference : float32, shape (B, C, Z, Y, X)
+        Scores before softmax, and the target with one channel per class.
     weights : shape (C,)
+
+    Notes
+    -----
+    METHODS.md keeps probabilities 1e-7 away from 0 and 1. Here they are kept from 1 only: a clamp at 0 takes the
+    gradient from just those voxels that are wrong and sure of it, and a network that once answered background
+    everywhere never learned anything else.
     """
-    certain = probabilities.clamp(CERTAINTY, 1 - CERTAINTY)
-    likelihood = reference * certain.log() + (1 - reference) * (1 - certain).log()
+    log_of = logits.log_softmax(dim=1)
+    log_of_rest = torch.log1p(-log_of.exp().clamp_max(1 - CERTAINTY))
+    likelihood = reference * log_of + (1 - reference) * log_of_rest
     return -(likelihood.mean(dim=SPACE) * weights).sum(dim=1)

@@ -73,10 +73,12 @@ def test_a_window_of_background_is_pushed_away_from_false_masses_by_the_cross_en
     assert (logits.grad[:, 1:].sum(dim=1) > 0).all()
 
 
-def test_a_certain_mistake_costs_a_finite_amount():
-    wrong = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1, 1)
+def test_a_certain_mistake_costs_a_finite_amount_and_keeps_its_gradient():
+    wrong = torch.tensor([-20.0, 20.0]).view(1, 2, 1, 1, 1).requires_grad_()
     right = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1, 1)
 
     loss = weighted_cross_entropy(wrong, right, torch.tensor([1.0, 1.0]))
+    loss.backward()
 
-    assert loss.item() == pytest.approx(2 * 16.1, rel=0.02)  # -ln 1e-7, in float32 near 1 a little less
+    assert loss.item() == pytest.approx(40 + 16.1, rel=0.02)  # the margin; -ln 1e-7, in float32 near 1 a little less
+    assert wrong.grad.flatten().tolist() == pytest.approx([-1.0, 1.0], abs=1e-4)
