@@ -82,13 +82,22 @@ def test_classes_and_weights_that_do_not_fit_are_refused():
 
 @pytest.mark.parametrize("preset", ["compact", "smoke"])
 def test_presets_change_sizes_only_and_keep_the_choices(preset):
-    method = masses_net(Choices(mdf=False, deep_supervision=False))
+    method = masses_net(Choices(mdf=False, deep_supervision=False, class_weights=(1.0, 5.0, 10.0)))
 
     for paper, small in zip(method.stages, method.with_preset(preset).stages, strict=True):
         assert (small.intensity, small.classes, small.overlap) == (paper.intensity, paper.classes, paper.overlap)
         assert {**small.network_args, "widths": 0} == {**paper.network_args, "widths": 0}
         assert (small.recipe.target, small.recipe.loss) == (paper.recipe.target, paper.recipe.loss)
         assert all(size % (16 if small.requires else 8) == 0 for size in small.window)
+
+
+def test_the_compact_masses_network_answers_for_the_kidney_too():
+    _, masses = masses_net(Choices(mdf=False)).with_preset("compact").stages
+
+    assert masses.classes == ("background", "kidney", "tumor", "cyst")
+    assert masses.recipe.target(IDS).tolist() == [0, 1, 2, 3]
+    assert masses.network_args["classes"] == 4
+    assert masses.network_args["mdf"] is False
 
 
 def test_the_weights_of_the_compact_preset_fit_into_9_megabytes():
