@@ -214,10 +214,6 @@ def volume_of_interest(window: Shape, grid: WorkingGrid) -> AtLeast:
 # -- presets -----------------------------------------------------------------------------------------------------------
 
 
-def _paper(method: Method) -> Method:
-    return method
-
-
 def _resized(stage: Stage, widths: tuple[int, ...], spacing: Spacing, window: Shape) -> Stage:
     grid = WorkingGrid(spacing=spacing)
     return replace(
@@ -296,7 +292,7 @@ def masses_net(choices: Choices) -> Method:
         stages=(kidney_stage(choices), masses_stage(choices)),
         fuse=UnionFusion(keep=KIDNEYS, restrict_to_kidney=choices.restrict_to_kidney),
         fuses=("kidney", "masses"),
-        presets={"paper": _paper, "compact": _compact, "smoke": _smoke},
+        presets={"paper": lambda method: method, "compact": _compact, "smoke": _smoke},
     )
 
 

@@ -244,7 +244,7 @@ def _retimed(method: Method, learning_rate: float, epochs: int, most_slices: int
 
 def _compact(method: Method) -> Method:
     """Return slices of 256 pixels through a trunk a quarter as wide and less deep, and V-Net at half to an eighth."""
-    detector = {"width": 16, "blocks": (2, 2, 2, 2), "input_size": 256, "proposals": 100}
+    detector = {"width": 16, "blocks": (2, 2, 2, 2), "input_size": 256, "proposals": 48}
     return _retimed(_resized(method, detector, 8, (8, 16, 20, 24, 32), BOX), 1e-3, 40, most_slices=2)
 
 

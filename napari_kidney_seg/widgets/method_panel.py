@@ -135,8 +135,8 @@ class MethodPanel(QWidget):
         self._about.toggled.connect(self._show_cost)
         column = flush_column(self)
         column.addLayout(form)
-        for part in (self.measured, self.notices):
-            column.addWidget(part)
+        for shown in (self.measured, self.notices):
+            column.addWidget(shown)
         column.addWidget(self._about)
 
     def _on_method_changed(self) -> None:
