@@ -60,7 +60,9 @@ class UnionFusion:
     ) -> Labeling:
         organ = self.schema[self.schema.organ]
         ids = np.array(class_ids(masses.classes, self.schema), np.uint8)
-        decides_kidney = organ.id in ids and not kidney.given
+        if kidney.given:
+            ids[ids == organ.id] = 0  # what is kidney was decided by a person
+        decides_kidney = organ.id in ids
         labels = is_kidney.astype(np.uint8) * np.uint8(organ.id)
         restored = Restored(masses, geometry, tuple(range(len(ids))))
         for slab in restored.slabs():

@@ -254,7 +254,7 @@ def _compact(method: Method) -> Method:
         masses = _answering(masses, n_classes=4)
     stages = (
         _resized(kidney, (12, 24, 48, 96), (4.0, 2.5, 2.5), (16, 96, 96)),
-        _resized(masses, (16, 32, 64, 128, 256), (3.0, 2.0, 2.0), (32, 48, 48)),
+        _resized(masses, (16, 32, 64, 128, 256), (2.5, 2.0, 2.0), (32, 48, 48)),
     )
     return _shortened(method, stages, learning_rate=2e-3)
 
