@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
 import subprocess
 from dataclasses import replace
@@ -44,6 +45,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--hard-fraction", type=float, help="of the cases, drawn twice in an epoch")
     parser.add_argument("--start-from", type=Path, help="run folder, or bundle, whose weights are the start")
     parser.add_argument("--windows-per-case", type=int, help="in an epoch, where the sampler leaves it open")
+    parser.add_argument("--loss", help="function of the method's module in place of the preset's, e.g. balanced_loss")
     parser.add_argument("--channels-last", action="store_true", help="faster on a processor where kernels are 3x3x3")
     parser.add_argument("--cases", type=int, help="use the first N cases only")
     parser.add_argument("--seed", type=int, default=0)
@@ -57,6 +59,8 @@ def stage_for(arguments: argparse.Namespace) -> Stage:
     stage = get_method(arguments.method, "compact").stage(arguments.stage)
     asked = {name: getattr(arguments, name) for name in ("learning_rate", "windows_per_case", "hard_fraction")}
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if arguments.loss:
+        changes["loss"] = getattr(importlib.import_module(REGISTRY[arguments.method]), arguments.loss)
     return replace(stage, recipe=replace(stage.recipe, epochs=arguments.epochs, **changes))
 
 
