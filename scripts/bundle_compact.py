@@ -75,21 +75,38 @@ def stage_weights(stage: str, run: Path, before: Bundle | None) -> tuple[list[di
     return before.members(stage), before.card.training[stage]
 
 
+def averaged(stage: str, run: Path, before: Bundle) -> tuple[list[dict[str, torch.Tensor]], Any]:
+    """Return the mean of the last weights of a run and those it started from, which are in `before`; and its history.
+
+    For networks without batch normalization.
+
+    References
+    ----------
+    .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, arXiv:2109.01903.
+    """
+    (start,), last = before.members(stage), torch.load(RunFolder(run).last, weights_only=True)["network"]
+    mean = {name: (start[name].float() + last[name].float()) / 2 for name in start}
+    facts = history(run) | {"weights": "mean of the last epoch's and those it started from"}
+    return [mean], facts | {"before": before.card.training[stage]}
+
+
 def main() -> None:
     """Write the bundle."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("method", choices=list(REGISTRY))
     parser.add_argument("--runs", type=Path, required=True, help="holds METHOD-STAGE for every stage")
     parser.add_argument("--before", type=Path, help="bundle whose weights stay for the stages without a run")
+    parser.add_argument("--average", nargs="*", default=(), help="stages that are averaged with those of --before")
     parser.add_argument("--scores", type=Path, help="JSON written by benchmarks.bundled_model")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     method = get_method(arguments.method, "compact")
     before = load_bundle(arguments.before, method) if arguments.before else None
-    found = {
-        stage.name: stage_weights(stage.name, arguments.runs / f"{method.name}-{stage.name}", before)
-        for stage in method.stages
-    }
+    found = {}
+    for stage in method.stages:
+        run = arguments.runs / f"{method.name}-{stage.name}"
+        is_averaged = before is not None and stage.name in arguments.average
+        found[stage.name] = (averaged if is_averaged else stage_weights)(stage.name, run, before)  # type: ignore[arg-type]
     facts = {
         "training_data": TRAINING_DATA.format(phantoms=PHANTOMS_OF[method.name]),
         "licence": LICENCE,
