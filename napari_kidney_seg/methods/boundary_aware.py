@@ -146,8 +146,8 @@ def _resized(method: Method, spacing_mm: float, window: Shape, recipe: Recipe) -
 
 def _compact(method: Method) -> Method:
     """Return the network at 3 mm, trained on more windows without a tumor."""
-    # With a small share of the paper's steps the learning rate must be higher.
-    recipe = replace(RECIPE, sampler=ClassCenteredCrop(shares=COMPACT_SHARES), batch=2, learning_rate=1.5e-3, epochs=30)
+    # With a small share of the paper's steps the learning rate must be higher; with 1.5e-3 the loss stayed near 2.
+    recipe = replace(RECIPE, sampler=ClassCenteredCrop(shares=COMPACT_SHARES), batch=2, learning_rate=5e-4, epochs=30)
     return _resized(method, 3.0, (40, 64, 64), recipe)
 
 
