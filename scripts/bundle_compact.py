@@ -27,7 +27,7 @@ TRAINING_DATA = (
     "Epochs were chosen on phantoms of other patients; bodies of whole-body maps were few and partly shared, so the "
     "validation Dice below is optimistic."
 )
-PHANTOMS = "205 phantoms and 133 more, most with grown tumors and cysts, from random weights, for {hours} of a CPU core"
+PHANTOMS = "those named in the training record, from random weights"
 PHANTOMS_OF = {
     "resunet-2.5d": (
         "400 phantoms, and for the kidney and lesion stages 133 more, most with grown tumors and cysts, from weights "
@@ -38,9 +38,6 @@ PHANTOMS_OF = {
         "400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some two hours of a CPU "
         "core"
     ),
-    "rcnn-vnet": PHANTOMS.format(hours="half an hour") + "; the detector saw the 205 alone",
-    "bisc-unet": PHANTOMS.format(hours="half an hour"),
-    "boundary-aware": PHANTOMS.format(hours="half an hour"),
 }
 LICENCE = (
     "Weights learned from phantoms shaped by labels of KiTS23 (CC BY-NC-SA 4.0) and TotalSegmentator (CC BY 4.0). "
@@ -68,14 +65,17 @@ def history(folder: Path) -> dict[str, Any]:
     return {**facts, "before": history(earlier)} if RunFolder(earlier).epochs() else facts
 
 
-def stage_weights(stage: str, run: Path, before: Bundle | None) -> tuple[list[dict[str, torch.Tensor]], Any]:
+Made = tuple[list[dict[str, torch.Tensor]], Any]  # weights, one mapping per member, and how they came about
+
+
+def stage_weights(stage: str, run: Path, before: Bundle | None) -> Made:
     """Return the weights of a stage and how they were made: from its run, or as they were in the bundle `before`."""
     if before is None or RunFolder(run).epochs():
         return [best_weights(run)], history(run)
     return before.members(stage), before.card.training[stage]
 
 
-def averaged(stage: str, run: Path, before: Bundle) -> tuple[list[dict[str, torch.Tensor]], Any]:
+def averaged(stage: str, run: Path, before: Bundle) -> Made:
     """Return the mean of the last weights of a run and those it started from, which are in `before`; and its history.
 
     For networks without batch normalization.
@@ -100,15 +100,19 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, help="JSON written by benchmarks.bundled_model")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
+    if arguments.average and not arguments.before:
+        parser.error("--average needs --before, the bundle to average with")
     method = get_method(arguments.method, "compact")
     before = load_bundle(arguments.before, method) if arguments.before else None
-    found = {}
+    found: dict[str, Made] = {}
     for stage in method.stages:
         run = arguments.runs / f"{method.name}-{stage.name}"
-        is_averaged = before is not None and stage.name in arguments.average
-        found[stage.name] = (averaged if is_averaged else stage_weights)(stage.name, run, before)  # type: ignore[arg-type]
+        if before is not None and stage.name in arguments.average:
+            found[stage.name] = averaged(stage.name, run, before)
+        else:
+            found[stage.name] = stage_weights(stage.name, run, before)
     facts = {
-        "training_data": TRAINING_DATA.format(phantoms=PHANTOMS_OF[method.name]),
+        "training_data": TRAINING_DATA.format(phantoms=PHANTOMS_OF.get(method.name, PHANTOMS)),
         "licence": LICENCE,
         "limits": LIMITS if method.name == DEFAULT else LIMITS + EARLY,
         "training": {"script": "docs/bundled-model.md", **{name: made for name, (_, made) in found.items()}},
