@@ -64,7 +64,7 @@ def train(stage: Stage, arguments: argparse.Namespace, seed: int, folder: Path) 
     task = StageTask(
         stage=stage, training=training, validation=validation, seed=seed, validation_windows=VALIDATION_WINDOWS
     )
-    for event in Trainer(task, folder, TrainerOptions(accelerator="cpu", resume=True)).run():
+    for event in Trainer(task, folder, TrainerOptions(device="cpu", resume=True)).run():
         if isinstance(event, EpochDone):
             print(folder.name, event.epoch, round(event.loss, 4), event.scores, flush=True)
     last = RunFolder(folder).epochs()[-LAST_EPOCHS:]

@@ -15,10 +15,11 @@ from typing import Any
 
 import torch
 
+from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.io.bundle import Bundle, load_bundle
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.bundling import write_bundle
-from napari_kidney_seg.training.run_folder import RunFolder, best_weights
+from napari_kidney_seg.training.run_folder import RunFolder, weights_of_stage
 
 TRAINING_DATA = (
     "Synthetic CT only, rendered by napari_kidney_seg.phantom around training label maps of KiTS23 (Heller et al., "
@@ -68,25 +69,27 @@ def history(folder: Path) -> dict[str, Any]:
 Made = tuple[list[dict[str, torch.Tensor]], Any]  # weights, one mapping per member, and how they came about
 
 
-def stage_weights(stage: str, run: Path, before: Bundle | None) -> Made:
+def stage_weights(stage: Stage, run: Path, before: Bundle | None) -> Made:
     """Return the weights of a stage and how they were made: from its run, or as they were in the bundle `before`."""
     if before is None or RunFolder(run).epochs():
-        return [best_weights(run)], history(run)
-    return before.members(stage), before.card.training[stage]
+        return [weights_of_stage(stage, run)], history(run)
+    return before.members(stage.name), before.card.training[stage.name]
 
 
 def averaged(stage: str, run: Path, before: Bundle) -> Made:
     """Return the mean of the last weights of a run and those it started from, which are in `before`; and its history.
 
-    For networks without batch normalization.
+    For networks without batch normalization, whose running statistics would not be those of the mean.
 
     References
     ----------
     .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, arXiv:2109.01903.
     """
     (start,), last = before.members(stage), torch.load(RunFolder(run).last, weights_only=True)["network"]
+    if any(name.endswith("running_mean") for name in start):
+        raise SystemExit(f"Stage {stage!r} has batch normalization: its weights cannot be averaged.")
     mean = {name: (start[name].float() + last[name].float()) / 2 for name in start}
-    facts = history(run) | {"weights": "mean of the last epoch's and those it started from"}
+    facts = history(run) | {"weights": "mean of the last epoch's and those it started from, which were not validated"}
     return [mean], facts | {"before": before.card.training[stage]}
 
 
@@ -103,6 +106,9 @@ def main() -> None:
     if arguments.average and not arguments.before:
         parser.error("--average needs --before, the bundle to average with")
     method = get_method(arguments.method, "compact")
+    unknown = sorted(set(arguments.average) - {stage.name for stage in method.stages})
+    if unknown:
+        parser.error(f"--average knows no stage {unknown!r}")
     before = load_bundle(arguments.before, method) if arguments.before else None
     found: dict[str, Made] = {}
     for stage in method.stages:
@@ -110,7 +116,7 @@ def main() -> None:
         if before is not None and stage.name in arguments.average:
             found[stage.name] = averaged(stage.name, run, before)
         else:
-            found[stage.name] = stage_weights(stage.name, run, before)
+            found[stage.name] = stage_weights(stage, run, before)
     facts = {
         "training_data": TRAINING_DATA.format(phantoms=PHANTOMS_OF.get(method.name, PHANTOMS)),
         "licence": LICENCE,

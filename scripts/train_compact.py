@@ -61,6 +61,7 @@ def stage_for(arguments: argparse.Namespace) -> Stage:
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if arguments.loss:
         changes["loss"] = getattr(importlib.import_module(REGISTRY[arguments.method]), arguments.loss)
+        changes["final_loss"] = None
     return replace(stage, recipe=replace(stage.recipe, epochs=arguments.epochs, **changes))
 
 

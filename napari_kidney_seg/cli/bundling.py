@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_kidney_seg.core.errors import BundleError, DatasetError
-from napari_kidney_seg.core.method import Method
+from napari_kidney_seg.core.method import Method, Stage
 from napari_kidney_seg.io.bundle import Bundle, load_bundle
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.bundling import bundle_runs, write_bundle
 from napari_kidney_seg.training.request import TrainingRequest
-from napari_kidney_seg.training.run_folder import RunFolder, best_weights
+from napari_kidney_seg.training.run_folder import RunFolder, weights_of_stage
 from napari_kidney_seg.training.training_folder import RUN_FILE, TrainingFolder
 from napari_kidney_seg.training.training_view import RunView, view_training
 
@@ -64,19 +64,19 @@ def bundle_training(request: TrainingRequest, method: Method) -> Path | None:
     if request.bundle is None:
         return None
     start = load_bundle(request.init, method) if request.init is not None else None
-    weights = {stage.name: _weights(request, stage.name, start) for stage in method.stages}
+    weights = {stage.name: _weights(request, stage, start) for stage in method.stages}
     if not all(weights.values()):
         return None
     TrainingFolder(request.bundle.parent).make()
     return write_bundle(method, weights, request.bundle, _facts(request, start)).path
 
 
-def _weights(request: TrainingRequest, stage: str, start: Bundle | None) -> list[dict[str, Tensor]]:
+def _weights(request: TrainingRequest, stage: Stage, start: Bundle | None) -> list[dict[str, Tensor]]:
     """Return the models of `stage`; none when it has not been trained far enough, or nobody trains it."""
-    if request.stage in (None, stage):
-        folder = request.run_folder(stage)
-        return [best_weights(folder)] if RunFolder(folder).best.is_file() else []
-    return start.members(stage) if start is not None else []
+    if request.stage in (None, stage.name):
+        folder = request.run_folder(stage.name)
+        return [weights_of_stage(stage, folder)] if RunFolder(folder).best.is_file() else []
+    return start.members(stage.name) if start is not None else []
 
 
 def _facts(request: TrainingRequest, start: Bundle | None) -> dict[str, Any]:

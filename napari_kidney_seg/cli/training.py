@@ -17,6 +17,7 @@ from rich.markup import escape
 from napari_kidney_seg.cli.bundling import bundle_training
 from napari_kidney_seg.cli.console import follow
 from napari_kidney_seg.cli.starting import check_trunk, start_weights
+from napari_kidney_seg.core.device import choose_device
 from napari_kidney_seg.core.errors import DatasetError, UnwritableImageError, error_text
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.core.method import Stage
@@ -52,10 +53,11 @@ def train(request: TrainingRequest, console: Console, *, resume: bool = False) -
     UnwritableImageError
         When the folder cannot be written, or the bundle would replace another one.
     KidneySegError
-        When the trunk to start from does not fit.
+        When the trunk to start from does not fit, or this machine does not have the device.
     """
     method = get_method(request.method, request.preset)
     stages = (method.stage(request.stage),) if request.stage else method.stages
+    choose_device(request.device)
     folder = TrainingFolder(request.output)
     request = folder.check(request, resume=resume)
     if not resume:
@@ -88,7 +90,7 @@ def _options(request: TrainingRequest, stage: Stage, *, resume: bool) -> Trainer
     """Return how `stage` is trained; a run that goes on has weights already."""
     goes_on = resume and RunFolder(request.run_folder(stage.name)).last.is_file()
     start = {} if goes_on else start_weights(request, stage)
-    return TrainerOptions(accelerator=request.device, resume=resume, start_from=start)
+    return TrainerOptions(device=request.device, resume=resume, start_from=start)
 
 
 def _train_stage(
@@ -96,8 +98,8 @@ def _train_stage(
 ) -> Generator[Event, None, None]:
     if request.epochs is not None:
         stage = replace(stage, recipe=replace(stage.recipe, epochs=request.epochs))
-    own = cases.without(stage.recipe.excluded_cases)
-    training, validation = own.split(VALIDATION_SHARE, SPLIT_SEED)
+    parts = cases.split(VALIDATION_SHARE, SPLIT_SEED)  # before cases are left out: the same for every method
+    training, validation = (part.without(stage.recipe.excluded_cases) for part in parts)
     text = f"{len(training)} cases to train on, {len(validation)} to validate on."
     yield Notice(code="cases", text=text, level="info")
     if request.trunk is not None and options.start_from:

@@ -20,6 +20,7 @@ ENGINES = ("auto", "torch", "openvino")
 # Full-size feature maps, each as wide as the first convolution, that a residual U-Net cannot do without while it
 # predicts: input and result of a unit, its hidden features, its shortcut, one skip. Engines take up to twice as many.
 LIVE_FEATURE_MAPS = 5
+BFLOAT16_CAPABILITY = (8, 0)  # of a CUDA card, the first that computes bfloat16
 
 
 def choose_device(wanted: str = "auto") -> str:
@@ -75,6 +76,13 @@ def choose_engine(wanted: str = "auto", device: str = "cpu") -> str:
             f"The engine 'openvino' runs on the CPU; found the device {device!r}. Choose 'torch' for it."
         )
     return wanted
+
+
+def computes_bfloat16(device: str) -> bool:
+    """Return whether the CUDA card `device` computes bfloat16 itself; older ones imitate it, slowly."""
+    import torch
+
+    return torch.cuda.get_device_capability(torch.device(device)) >= BFLOAT16_CAPABILITY
 
 
 def free_memory(device: str = "cpu") -> int:

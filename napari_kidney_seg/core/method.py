@@ -249,7 +249,7 @@ class Method:
     fuses : names of the stages whose output `fuse` reads; empty when those are the ones that no other stage requires
     averagings : choices of how many predictions are averaged, where a person has one
     presets : mapping of preset name to function Method -> Method
-        Change sizes, never the algorithm (``dataclasses.replace``). ``"paper"`` and ``"compact"`` always exist.
+        Change sizes, and what few training steps need, never the cascade; ``"paper"`` and ``"compact"`` always exist.
     preset : the preset this record has now
     """
 

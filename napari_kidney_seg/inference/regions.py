@@ -152,11 +152,11 @@ class SizedAroundEachComponent:
 def foreground(region: RegionOutput, classes: tuple[str, ...]) -> NDArray[np.bool_]:
     """Return where a stage saw anything but background, shape (z, y, x) on the working grid.
 
-    With a background channel (softmax) that is where the other channels add up to more than 0.5; without one (sigmoid)
-    where any channel exceeds 0.5.
+    With a background channel (softmax) that is where another class is more probable; without one (sigmoid) where any
+    channel exceeds 0.5.
     """
     if classes[0] == BACKGROUND:
-        return np.asarray(region.probabilities[0] < 0.5)
+        return np.asarray(region.probabilities[0] < region.probabilities[1:].max(axis=0))
     return np.asarray(region.probabilities.max(axis=0) > 0.5)
 
 

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from napari_kidney_seg.core.device import check_memory, network_memory
 from napari_kidney_seg.core.events import Notice
@@ -23,8 +22,8 @@ from napari_kidney_seg.inference.background import in_background
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec
 from napari_kidney_seg.inference.fitting import fit_in_slabs
-from napari_kidney_seg.inference.mirroring import Predict
 from napari_kidney_seg.inference.options import RunOptions
+from napari_kidney_seg.inference.predictor import Predictor
 from napari_kidney_seg.inference.prepare import PreparedRegion, prepare_in_slabs
 from napari_kidney_seg.inference.regions import BACKGROUND, foreground
 from napari_kidney_seg.inference.sliding_window import stitch
@@ -130,7 +129,8 @@ def run_stage(
         engine, notice = yield from _load(network, [region.window for region in regions], machine, counter)
         if notice is not None:
             yield notice
-        found = yield from _predict_regions(engine, stage, regions, machine, counter)
+        predictor = Predictor(network, engine, machine.device)
+        found = yield from _predict_regions(predictor, stage, regions, machine, counter)
         sums = [one + other for one, other in zip(sums, found, strict=True)] if sums else found
     share = np.float32(1 / len(networks))
     outputs = tuple(_region_output(stage, region, total * share) for region, total in zip(regions, sums, strict=True))
@@ -199,24 +199,26 @@ def _ready_engine(network: NetworkSpec, windows: list[Shape], machine: Machine) 
 
 
 def _predict_regions(
-    engine: Engine, stage: Stage, regions: list[PreparedRegion], machine: Machine, counter: _Counter
+    predictor: Predictor, stage: Stage, regions: list[PreparedRegion], machine: Machine, counter: _Counter
 ) -> Generator[WindowsDone | Notice, None, list[NDArray[np.float32]]]:
     """Return what one model says about each region, (C, z, y, x) on the padded working grid."""
-    predict = _predictor(engine, stage)
     plan_for = partial(
         WindowPlan,
         overlap=stage.overlap,
         blending=stage.blending,
         mirrors=stage.mirrors,
         batch=machine.window_batch,
-        device=engine.device,
+        device=predictor.device,
     )
     found = []
     with machine.clock.timing(stage.name):
         for region in regions:
-            steps = stitch(region.array, predict, plan_for(window=region.window))
+            steps = stitch(region.array, predictor, plan_for(window=region.window))
             probabilities = yield from translated(steps, counter.after)
             found.append(probabilities)
+    notice = predictor.notice()
+    if notice is not None:
+        yield notice
     return found
 
 
@@ -230,14 +232,6 @@ def translated(steps: Generator[Step, None, Result], change: Callable[[Step], Ev
                 result: Result = finished.value
                 return result
             yield change(step)
-
-
-def _predictor(engine: Engine, stage: Stage) -> Predict:
-    def probabilities(windows: Tensor) -> Tensor:
-        scores = engine.logits(windows)
-        return scores.softmax(dim=1) if stage.activation == "softmax" else scores.sigmoid()
-
-    return probabilities
 
 
 def _region_output(stage: Stage, region: PreparedRegion, probabilities: NDArray[np.float32]) -> RegionOutput:

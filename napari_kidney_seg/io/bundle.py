@@ -1,7 +1,8 @@
 """Model bundles: the trained weights of one method in one .safetensors file, with a card in its header.
 
 Tensors are named ``<stage>/<member>/<parameter>``; a member is one model of an ensemble. Weights are kept in 16-bit
-floats. The card is JSON under the key ``card`` of the safetensors metadata. Pickles are never loaded.
+floats, those too large for them in 32 bits. The card is JSON under the key ``card`` of the safetensors metadata.
+Pickles are never loaded.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class Bundle:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def members(self, stage: str) -> list[dict[str, torch.Tensor]]:
-        """Return one state dictionary (float32) per model of `stage`.
+        """Return one state dictionary per model of `stage`: float32, and counters as they are.
 
         Raises
         ------
@@ -99,7 +100,8 @@ class Bundle:
                 owner, _, rest = key.partition("/")
                 member, _, parameter = rest.partition("/")
                 if owner == stage:
-                    states.setdefault(member, {})[parameter] = file.get_tensor(key).float()
+                    tensor = file.get_tensor(key)
+                    states.setdefault(member, {})[parameter] = tensor.float() if tensor.is_floating_point() else tensor
         if not states:
             raise BundleError(
                 f"Bundle {self.path.name!r} holds no weights for stage {stage!r}; it holds "
@@ -205,12 +207,20 @@ def _check_stage(bundle: Bundle, stage: Stage) -> None:
 
 
 def save_bundle(path: str | Path, weights: Mapping[str, Sequence[Mapping[str, torch.Tensor]]], card: Card) -> Bundle:
-    """Write the weights of each stage's members with `card` to `path`, in half precision, and return the bundle."""
+    """Write the weights of each stage's members with `card` to `path`, in half precision, and return the bundle.
+
+    Raises
+    ------
+    BundleError
+        When a weight is no number.
+    UnwritableImageError
+        When it cannot be written.
+    """
     from safetensors.torch import save_file
 
     path = Path(path)
     tensors = {
-        f"{stage}/{number}/{name}": tensor.detach().cpu().half().contiguous()
+        f"{stage}/{number}/{name}": _stored(f"{stage}/{number}/{name}", tensor.detach().cpu().contiguous())
         for stage, members in weights.items()
         for number, state in enumerate(members)
         for name, tensor in state.items()
@@ -218,6 +228,16 @@ def save_bundle(path: str | Path, weights: Mapping[str, Sequence[Mapping[str, to
     with replacing(path) as part:
         save_file(tensors, part, metadata={"card": json.dumps(asdict(card))})
     return Bundle(path, read_card(path))
+
+
+def _stored(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor as it is written: in half precision where it fits."""
+    if not tensor.is_floating_point():
+        return tensor
+    if not tensor.isfinite().all():
+        raise BundleError(f"The weights {name!r} hold values that are no numbers. Train the stage again.")
+    half = tensor.half()
+    return half if half.isfinite().all() else tensor.float()
 
 
 def user_models_folder() -> Path:

@@ -68,7 +68,8 @@ class Choices:
     Attributes
     ----------
     n_classes : 3 or 4
-        Of the masses stage: background, tumor, cyst, or these with the kidney after the background.
+        Of the masses stage: background, tumor, cyst, or these with the kidney after the background. The preset
+        ``compact`` takes 4 unless `class_weights` are given.
     spacing : (sz, sy, sx) mm that the scan is brought to, or None
         None works on the scan's own grid.
     sigma_mm : float

@@ -202,7 +202,8 @@ def _original(method: Method) -> Method:
     """Return the paper's sizes with V-Net as its authors released it: no normalization, SGD with momentum 0.99."""
     kidney, segmentation = method.stages
     args = {**segmentation.network_args, "norm": None}
-    recipe = replace(segmentation.recipe, optimizer="sgd", momentum=0.99, weight_decay=5e-4, batch=2)
+    sgd = {"optimizer": "sgd", "momentum": 0.99, "weight_decay": 5e-4, "schedule": "step", "batch": 2}
+    recipe = replace(segmentation.recipe, **sgd)  # type: ignore[arg-type]
     return replace(method, stages=(kidney, replace(segmentation, network_args=args, recipe=recipe)))
 
 

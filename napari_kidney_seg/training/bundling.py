@@ -11,7 +11,7 @@ import torch
 
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import Bundle, Card, describe_stage, save_bundle
-from napari_kidney_seg.training.run_folder import best_weights
+from napari_kidney_seg.training.run_folder import weights_of_stage
 
 RECORDED_PACKAGES = ("napari-kidney-seg", "torch", "monai", "lightning", "numpy")
 
@@ -33,8 +33,10 @@ def bundle_runs(method: Method, runs: Mapping[str, list[Path]], path: Path, fact
     ------
     DatasetError
         When a run has no trained weights.
+    BundleError
+        When a run trained its stage in other sizes.
     """
-    weights = {stage.name: [best_weights(folder) for folder in runs[stage.name]] for stage in method.stages}
+    weights = {stage.name: [weights_of_stage(stage, folder) for folder in runs[stage.name]] for stage in method.stages}
     return write_bundle(method, weights, path, facts)
 
 

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_kidney_seg.core.errors import DatasetError
+from napari_kidney_seg.core.errors import BundleError, DatasetError
 from napari_kidney_seg.core.events import EpochDone
+from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.io.atomic import replacing
+from napari_kidney_seg.io.bundle import describe_stage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,16 +87,49 @@ class RunFolder:
 
     def begin(self, task: StageTask) -> None:
         """Record what is trained."""
-        self.task.write_text(json.dumps(task.facts(), indent=2))
+        self._record(task.facts())
 
     def add_fact(self, name: str, value: Any) -> None:
         """Record something found out about what is trained, a JSON value, beside `facts`."""
-        self.task.write_text(json.dumps(self.facts() | {name: value}, indent=2))
+        self._record(self.facts() | {name: value})
 
     def facts(self) -> dict[str, Any]:
-        """Return what was recorded of the run; empty before it began."""
-        facts: dict[str, Any] = json.loads(self.task.read_text()) if self.task.is_file() else {}
-        return facts
+        """Return what was recorded of the run; empty before it began.
+
+        Raises
+        ------
+        DatasetError
+            When the record is damaged.
+        """
+        if not self.task.is_file():
+            return {}
+        try:
+            return dict(json.loads(self.task.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise DatasetError(
+                f"{str(self.task)!r} cannot be read ({error}); needed the record of a run. Start a new run in another "
+                f"folder; weights in {self.best.name!r} can be its start."
+            ) from error
+
+    def _record(self, facts: dict[str, Any]) -> None:
+        with replacing(self.task) as part:
+            part.write_text(json.dumps(facts, indent=2), encoding="utf-8")
+
+    def check_sizes(self, stage: Stage) -> None:
+        """Raise unless the run trained `stage` as it is now.
+
+        Raises
+        ------
+        BundleError
+            When network, grid, intensity or window were others.
+        """
+        before = self.facts().get("sizes", {})
+        for key, now in describe_stage(stage).items():
+            if before.get(key) != now:
+                raise BundleError(
+                    f"The run in {str(self.path)!r} trained stage {stage.name!r} with {key} = {before.get(key)!r}; the "
+                    f"preset has {now!r}. Train it again, or bundle it with the version that trained it."
+                )
 
     def check(self, task: StageTask) -> None:
         """Raise unless `task` continues the run in this folder.
@@ -164,8 +199,23 @@ class StepNotes:
             part.replace(self._path)
 
 
+def weights_of_stage(stage: Stage, folder: Path) -> dict[str, Tensor]:
+    """Return the best weights of the run in `folder`, which trained `stage` as it is now.
+
+    Raises
+    ------
+    DatasetError
+        When the run has none yet.
+    BundleError
+        When it trained the stage in other sizes.
+    """
+    weights = best_weights(folder)
+    RunFolder(folder).check_sizes(stage)
+    return weights
+
+
 def best_weights(folder: Path) -> dict[str, Tensor]:
-    """Return the best weights of the run in `folder`.
+    """Return the best weights of the run in `folder`, whatever it trained.
 
     Raises
     ------

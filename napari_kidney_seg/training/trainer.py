@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.events import EpochDone, Event, Progress
 from napari_kidney_seg.training.class_weights import measure_class_weights
+from napari_kidney_seg.training.fabric import make_fabric
 from napari_kidney_seg.training.optimizers import make_optimizer
 from napari_kidney_seg.training.run_folder import RunFolder, StepDone, StepNotes
 from napari_kidney_seg.training.schedules import SCHEDULES
@@ -32,10 +32,12 @@ class TrainerOptions:
 
     Attributes
     ----------
-    accelerator : ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``
-    devices : int or ``"auto"``
+    device : ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``
+        The fastest there is, or this one.
+    processes : int
+        More than one train on as many cards, or share the CPU.
     precision : ``"auto"``, ``"32-true"``, ``"bf16-mixed"`` or ``"16-mixed"``
-        Auto means bf16 on a GPU, and on a CPU that has bf16 instructions.
+        Auto means bf16 on a CUDA card, float16 on one that cannot, bf16 on a CPU that has the instructions.
     workers : int
         Processes that prepare windows.
     validate_every : int
@@ -49,23 +51,14 @@ class TrainerOptions:
         (1, 3, 3).
     """
 
-    accelerator: str = "auto"
-    devices: int | str = 1
+    device: str = "auto"
+    processes: int = 1
     precision: str = "auto"
     workers: int = 0
     validate_every: int = 1
     resume: bool = False
     start_from: dict[str, Tensor] = field(default_factory=dict)
     channels_last: bool = False
-
-
-def _precision(wanted: str, accelerator: str) -> Any:
-    if wanted != "auto":
-        return wanted
-    if accelerator in ("cuda", "auto") and torch.cuda.is_available():
-        return "bf16-mixed"
-    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return "bf16-mixed" if has_bf16 else "32-true"
 
 
 class Trainer:
@@ -83,6 +76,8 @@ class Trainer:
     DatasetError
         When there is no training case, the run folder holds a run that was not asked to be resumed, or the run to be
         resumed was started with another stage or other cases.
+    KidneySegError
+        When this machine does not have the device.
     """
 
     def __init__(self, task: StageTask, run_folder: Path, options: TrainerOptions | None = None) -> None:
@@ -93,14 +88,8 @@ class Trainer:
             raise DatasetError(f"{str(run_folder)!r} holds a run already. Resume it, or choose an empty folder.")
         run_folder.mkdir(parents=True, exist_ok=True)
         self._notes = StepNotes(self.folder)
-        accelerator = self.options.accelerator
-        self.fabric = Fabric(
-            accelerator=accelerator,
-            devices=self.options.devices,
-            precision=_precision(self.options.precision, accelerator),
-        )
-        self._scales = _precision(self.options.precision, accelerator) == "16-mixed"
-        self.fabric.launch()
+        options = self.options
+        self.fabric, self._scales = make_fabric(options.device, options.processes, options.precision)
         self.fabric.seed_everything(task.seed, verbose=False)
         recipe = task.stage.recipe
         network = task.stage.network(**task.stage.network_args)
@@ -159,6 +148,9 @@ class Trainer:
     def _train_epoch(self, epoch: int, epochs: int) -> Generator[Event, None, float]:
         batches = self._batches(epoch)
         rng = np.random.default_rng([self.task.seed, MIXUP_STREAM, epoch])
+        recipe = self.task.stage.recipe
+        if recipe.weighted_loss is None:
+            self.loss = recipe.loss_in(epoch)()
         self.network.train()
         torch.manual_seed(self.task.seed + epoch)  # what a network draws while it trains is the same after resuming
         losses, started = [], time.monotonic()
@@ -200,6 +192,7 @@ class Trainer:
     def _step(self, images: Tensor, targets: Tensor, cases: list[int], rng: np.random.Generator) -> float:
         """Make one optimizer step and return the mean loss."""
         recipe = self.task.stage.recipe
+        before = [buffer.clone() for buffer in self.network.buffers()]
         if recipe.mixup_alpha and len(images) > 1 and rng.random() < recipe.mixup_probability:
             images, partners, share = mix(images, recipe.mixup_alpha, rng)
             outputs = self.network(images)
@@ -209,12 +202,16 @@ class Trainer:
             self._remember(cases, losses.detach())
         self.optimizer.zero_grad()
         self.fabric.backward(losses.mean())
-        # oneDNN's bf16 convolution now and then overflows at the smallest feature maps: such a step is left out.
+        # oneDNN's bf16 convolution now and then overflows at the smallest feature maps: such a step is left out, and
+        # what batch norms remember of it, or they would answer NaN ever after.
         norm = self.fabric.clip_gradients(
             self.network, self.optimizer, max_norm=recipe.gradient_norm, error_if_nonfinite=False
         )
         if self._scales or norm is None or torch.isfinite(norm):  # a gradient scaler leaves it out by itself
             self.optimizer.step()
+        for buffer, value in zip(self.network.buffers(), before, strict=True):
+            if not torch.isfinite(buffer).all():
+                buffer.copy_(value)
         return float(losses.detach().mean())
 
     def _losses(self, images: Tensor, targets: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.io.bundle import list_bundles, load_bundle
 from napari_kidney_seg.io.images import read_labels, write_labels
 from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.request import TrainingRequest
 from napari_kidney_seg.training.run_folder import RunFolder
 from napari_kidney_seg.training.training_folder import State, TrainingFolder
@@ -260,3 +261,31 @@ def test_a_folder_that_another_process_trains_in_is_left_alone(train_all, cases)
     assert outcome.code == 1
     assert f"Process {os.getppid()} is training" in outcome.err
     assert folder.process().pid == os.getppid()
+
+
+def test_a_device_that_is_not_there_is_refused_before_a_folder_is_made(cases, registered, tmp_path, call, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+    outcome = call("train", "oracle", "kidney", "--data", cases, "--output", tmp_path / "run", "--device", "cuda:1")
+
+    assert outcome.code == 1
+    assert "The device 'cuda:1' was asked for" in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_cases_left_out_by_one_method_do_not_move_the_others_to_validation(train, monkeypatch):
+    seen = []
+    trainer = training.Trainer
+    monkeypatch.setattr(training, "Trainer", lambda *args: seen.append(args[0]) or trainer(*args))
+    train("kidney")
+    (held_out,) = (case.name for case in seen[0].validation.cases)
+    (learned,) = (case.name for case in seen[0].training.cases)
+
+    monkeypatch.setattr(
+        Dataset, "without", lambda self, names: self.subset([i for i, c in enumerate(self.cases) if c.name != held_out])
+    )
+    train("lesion")
+
+    assert [case.name for case in seen[1].training.cases] == [learned]
+    assert not seen[1].validation.cases

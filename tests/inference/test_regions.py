@@ -97,11 +97,11 @@ def test_each_component_gets_a_box_and_one_seen_by_two_sources_is_one():
 
 
 def test_foreground_is_what_is_not_background_or_any_independent_class():
-    values = np.array([[0.4, 0.6], [0.3, 0.3], [0.3, 0.1]]).reshape(3, 1, 1, 2)
-    region = RegionOutput(box=Box.whole((1, 1, 2)), probabilities=values)
+    values = np.array([[0.4, 0.6, 0.4], [0.45, 0.3, 0.3], [0.15, 0.1, 0.3]]).reshape(3, 1, 1, 3)
+    region = RegionOutput(box=Box.whole((1, 1, 3)), probabilities=values)
 
-    np.testing.assert_array_equal(foreground(region, ("background", "kidney", "tumor")).ravel(), [True, False])
-    np.testing.assert_array_equal(foreground(region, ("kidney", "tumor", "cyst")).ravel(), [False, True])
+    np.testing.assert_array_equal(foreground(region, ("background", "kidney", "tumor")).ravel(), [True, False, False])
+    np.testing.assert_array_equal(foreground(region, ("kidney", "tumor", "cyst")).ravel(), [False, True, False])
 
 
 @pytest.mark.parametrize(

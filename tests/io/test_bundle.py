@@ -107,3 +107,20 @@ def test_no_bundle_says_where_one_could_be(method, monkeypatch, tmp_path):
 
     with pytest.raises(BundleError, match=r"No bundle for method 'resunet-2.5d' at preset 'smoke'"):
         find_bundle(method)
+
+
+def test_weights_too_large_for_half_precision_and_counters_are_kept_as_they_are(method, weights, tmp_path):
+    weights["coarse"][0] |= {"norm.running_var": torch.tensor([7e4]), "norm.steps": torch.tensor(100_000)}
+
+    (loaded,) = write_bundle(method, weights, tmp_path / "large.safetensors", FACTS).members("coarse")
+
+    assert loaded["norm.running_var"].item() == 7e4
+    assert loaded["norm.steps"].item() == 100_000
+
+
+def test_weights_that_are_no_numbers_are_not_bundled(method, weights, tmp_path):
+    weights["lesion"][0]["head.bias"] = torch.tensor([torch.nan])
+
+    with pytest.raises(BundleError, match=r"'lesion/0/head.bias' hold values that are no numbers"):
+        write_bundle(method, weights, tmp_path / "broken.safetensors", FACTS)
+    assert not (tmp_path / "broken.safetensors").exists()

@@ -81,7 +81,7 @@ def test_classes_and_weights_that_do_not_fit_are_refused():
 
 
 @pytest.mark.parametrize("preset", ["compact", "smoke"])
-def test_presets_change_sizes_only_and_keep_the_choices(preset):
+def test_presets_change_sizes_only_where_class_weights_are_given(preset):
     method = masses_net(Choices(mdf=False, deep_supervision=False, class_weights=(1.0, 5.0, 10.0)))
 
     for paper, small in zip(method.stages, method.with_preset(preset).stages, strict=True):
@@ -159,7 +159,7 @@ def test_each_stage_learns_one_synthetic_case(tmp_path, name):
     stage = get_method("masses-net", "smoke").stage(name)
     one = Dataset(cases=(OneKidney(),))
     task = StageTask(stage=stage, training=one, validation=one, validation_windows=1)
-    options = TrainerOptions(accelerator="cpu", precision="32-true", validate_every=5)
+    options = TrainerOptions(device="cpu", precision="32-true", validate_every=5)
 
     events = Trainer(task, tmp_path / name, options).run()
     scores = [event.scores["dice"] for event in events if isinstance(event, EpochDone) and event.scores]

@@ -74,6 +74,7 @@ def test_the_preset_original_is_the_v_net_of_its_authors():
     assert segmentation.network_args["norm"] is None
     recipe = segmentation.recipe
     assert (recipe.optimizer, recipe.momentum, recipe.weight_decay, recipe.batch) == ("sgd", 0.99, 5e-4, 2)
+    assert (recipe.learning_rate, recipe.schedule) == (1e-4, "step")
 
 
 @pytest.mark.parametrize("preset", ["compact", "smoke"])

@@ -16,7 +16,7 @@ from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 from tests.inference.fakes import finished
 
-OPTIONS = TrainerOptions(accelerator="cpu", precision="32-true")
+OPTIONS = TrainerOptions(device="cpu", precision="32-true")
 
 MASSES = get_method("masses-net", "smoke").stage("masses")
 

@@ -14,7 +14,7 @@ from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 from tests.training.conftest import ball
 
-OPTIONS = TrainerOptions(accelerator="cpu", precision="32-true", validate_every=5)
+OPTIONS = TrainerOptions(device="cpu", precision="32-true", validate_every=5)
 SHAPE, SPACING = (16, 24, 32), (4.0, 2.0, 2.0)
 
 

@@ -11,7 +11,7 @@ from napari_kidney_seg.training.run_folder import best_weights
 from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 
-OPTIONS = TrainerOptions(accelerator="cpu", precision="32-true")
+OPTIONS = TrainerOptions(device="cpu", precision="32-true")
 
 
 def overfitted(stage, cases, folder, **changes):

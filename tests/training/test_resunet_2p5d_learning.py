@@ -10,7 +10,7 @@ from napari_kidney_seg.training.sampling import RegionSlab
 from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 
-OPTIONS = TrainerOptions(accelerator="cpu", precision="32-true", validate_every=10)
+OPTIONS = TrainerOptions(device="cpu", precision="32-true", validate_every=10)
 # With a background to learn as well it takes longer until the cyst is told from it.
 CHOICES = (
     (Choices(lesion_input="image+kidney_prob"), 30),

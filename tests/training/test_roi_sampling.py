@@ -32,10 +32,15 @@ def test_a_case_without_kidney_still_gives_windows(case, sampler, stage):
 
 
 def test_a_slab_takes_the_whole_scan_in_plane_and_pads_a_thin_one_evenly(case):
-    # 24 slices of 4 mm; the window has 16 of 10 mm, that is 40 slices: 8 of air at each end.
+    # 24 slices of 4 mm are 10 working slices, of which the window has 40: it covers 96 slices, 36 of air at each end.
+    # The balls reach slices 3 to 21 of the scan, 39 to 57 of the 96, so 16 to 23 of the window.
     image, labels = RandomSlab()(case, replace(ROUGH, window=(40, 40, 48)), np.random.default_rng(0))
 
     assert image.shape == (40, 40, 48)
+    np.testing.assert_array_equal(image[:14], ROUGH.pad_value)
+    np.testing.assert_array_equal(image[26:], ROUGH.pad_value)
+    assert (image[16:24].max(axis=(1, 2)) > ROUGH.pad_value + 0.3).all()
+    np.testing.assert_array_equal(np.flatnonzero(labels.any(axis=(1, 2))), range(16, 24))
     np.testing.assert_array_equal(np.bincount(labels.ravel(), minlength=4) > 0, True)
 
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from napari_kidney_seg.core.errors import BundleError, DatasetError
 from napari_kidney_seg.core.events import EpochDone
+from napari_kidney_seg.io.bundle import describe_stage
+from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training import run_folder
-from napari_kidney_seg.training.run_folder import RunFolder, StepDone, StepNotes
+from napari_kidney_seg.training.run_folder import RunFolder, StepDone, StepNotes, weights_of_stage
 
 STEP = StepDone(epoch=2, epochs=5, step=3, steps=4, fraction=0.35, seconds_left=12.0)
 
@@ -62,3 +66,21 @@ def test_half_a_note_is_no_note(folder):
     folder.progress.write_text('{"epoch": 2, "epo')
 
     assert folder.step() is None
+
+
+def test_a_damaged_record_is_named_with_what_can_be_saved(folder):
+    folder.task.write_text('{"stage": "coa', encoding="utf-8")
+
+    with pytest.raises(DatasetError, match=r"cannot be read .*new run in another folder"):
+        folder.facts()
+
+
+def test_weights_trained_in_other_sizes_are_not_those_of_the_stage(folder):
+    stage = get_method("resunet-2.5d", "smoke").stage("coarse")
+    torch = pytest.importorskip("torch")
+    folder.save_best({"weight": torch.zeros(1)})
+    folder.task.write_text(json.dumps({"sizes": describe_stage(stage)}), encoding="utf-8")
+
+    assert set(weights_of_stage(stage, folder.path)) == {"weight"}
+    with pytest.raises(BundleError, match=r"trained stage 'coarse' with window = \[32, 32, 32\]; .*\[16, 32, 32\]"):
+        weights_of_stage(replace(stage, window=(16, 32, 32)), folder.path)

@@ -5,7 +5,7 @@ from napari_kidney_seg.training.schedules import SCHEDULES
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("constant", (1, 1, 1)), ("cosine", (1, 0.5, 0)), ("poly", (1, 0.5**0.9, 0))],
+    [("constant", (1, 1, 1)), ("cosine", (1, 0.5, 0)), ("poly", (1, 0.5**0.9, 0)), ("step", (1, 1, 0.1))],
 )
 def test_schedules_start_at_one_and_follow_their_formula(name, values):
     assert [SCHEDULES[name](done) for done in (0, 0.5, 1)] == pytest.approx(values)

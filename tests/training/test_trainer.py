@@ -4,10 +4,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from napari_kidney_seg.core.errors import DatasetError
+from napari_kidney_seg.core.errors import DatasetError, KidneySegError
 from napari_kidney_seg.core.events import EpochDone, Progress
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.run_folder import RunFolder, best_weights
@@ -15,7 +17,7 @@ from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 
 TINY = {"widths": (2, 4), "strides": ((2, 2, 2),), "kernels": ((3, 3, 3),) * 2}
-OPTIONS = TrainerOptions(accelerator="cpu", precision="32-true")
+OPTIONS = TrainerOptions(device="cpu", precision="32-true")
 TWO_PROCESSES = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -26,7 +28,7 @@ from napari_kidney_seg.training.trainer import Trainer
 from tests.training.test_trainer import OPTIONS, tiny_task
 
 task = tiny_task(open_dataset({data!r}), epochs=2)
-list(Trainer(task, Path({run!r}), replace(OPTIONS, devices=2)).run())
+list(Trainer(task, Path({run!r}), replace(OPTIONS, processes=2)).run())
 """
 
 
@@ -159,3 +161,58 @@ def test_each_stage_learns_one_synthetic_case(dataset, tmp_path, name):
     scores = (event.scores.get("dice", 0) for event in trainer.run() if isinstance(event, EpochDone))
 
     assert any(score > 0.9 for score in scores)
+
+
+class WithBatchNorm(nn.Module):
+    """One convolution and a batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Conv3d(1, 2, 1)
+        self.norm = nn.BatchNorm3d(2)
+
+    def forward(self, windows):
+        return self.norm(self.head(windows))
+
+
+def test_a_step_that_overflows_leaves_no_trace_in_weights_or_running_statistics(dataset, tmp_path):
+    task = tiny_task(dataset)
+    task = replace(task, stage=replace(task.stage, network=WithBatchNorm, network_args={}))
+    trainer = Trainer(task, tmp_path, OPTIONS)
+    images = torch.rand(2, 1, *task.stage.window)
+    targets = torch.zeros(2, *task.stage.window, dtype=torch.uint8)
+    trainer._step(images, targets, [0, 1], np.random.default_rng(0))
+    before = {name: tensor.clone() for name, tensor in trainer.network.module.state_dict().items()}
+
+    images[0, 0, 0, 0, 0] = torch.inf
+    trainer._step(images, targets, [0, 1], np.random.default_rng(0))
+
+    after = trainer.network.module.state_dict()
+    for name in before:
+        if name != "norm.num_batches_tracked":
+            torch.testing.assert_close(after[name], before[name], atol=0, rtol=0)
+
+
+def test_the_final_loss_takes_over_for_the_last_part_of_the_epochs(dataset, tmp_path):
+    used = []
+
+    def loss(name):
+        return lambda: lambda output, target: used.append(name) or output.flatten(1).mean(dim=1)
+
+    task = tiny_task(dataset, epochs=4)
+    recipe = replace(task.stage.recipe, loss=loss("first"), final_loss=loss("final"), mixup_alpha=0.0)
+    task = replace(task, stage=replace(task.stage, recipe=recipe))
+
+    events = finish(Trainer(task, tmp_path, OPTIONS))
+
+    steps = sum(isinstance(event, Progress) for event in events) // 4
+    assert used == ["first"] * steps + ["final"] * 3 * steps
+
+
+@pytest.mark.parametrize(("device", "words"), [("cuda", "this machine has cpu"), ("gpu", "needed one of auto")])
+def test_a_device_that_is_not_there_is_refused(dataset, tmp_path, monkeypatch, device, words):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+    with pytest.raises(KidneySegError, match=words):
+        Trainer(tiny_task(dataset), tmp_path, replace(OPTIONS, device=device))

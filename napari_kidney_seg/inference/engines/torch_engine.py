@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
+from napari_kidney_seg.core.device import computes_bfloat16
 from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec, first_output
 
 
@@ -44,6 +45,6 @@ class TorchEngine(Engine):
 def _autocast_dtype(device: str, precision: str) -> torch.dtype | None:
     if precision == "float32" or (precision == "auto" and not device.startswith("cuda")):
         return None
-    if device.startswith("cuda") and not torch.cuda.is_bf16_supported():
+    if device.startswith("cuda") and not computes_bfloat16(device):
         return torch.float16
     return torch.bfloat16

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-TINY = 1e-6  # added to a probability before its logarithm
-
 BranchLoss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -27,7 +25,8 @@ class BalancedCrossEntropy:
     -----
     The paper's equation 1 lacks the minus sign and divides by zero for a class that is absent; such classes are left
     out. As printed, the sum over the hard voxels is divided by all voxels of the class. Where every voxel is easy the
-    loss and its gradient are exactly 0.
+    loss and its gradient are exactly 0. METHODS.md adds 1e-6 to a probability before its logarithm; here the logarithm
+    comes from the scores instead, because that would take the gradient from voxels that are wrong and sure of it.
 
     References
     ----------
@@ -45,9 +44,9 @@ class BalancedCrossEntropy:
             Scores before softmax; computed in float32.
         target : shape (B, Z, Y, X), integer class index
         """
-        probability = _probability_of_truth(logits, target)  # (B, N)
-        is_hard = (1 - probability.detach()) > self.hard_threshold
-        cost = -torch.log(probability + TINY) * is_hard
+        log_probability = _log_probability_of_truth(logits, target)  # (B, N)
+        is_hard = (1 - log_probability.detach().exp()) > self.hard_threshold
+        cost = -log_probability * is_hard
         classes = target.long().flatten(1)
         empty = cost.new_zeros(len(cost), logits.shape[1])
         sums = empty.scatter_add(1, classes, cost)  # (B, C)
@@ -62,7 +61,7 @@ class PlainCrossEntropy:
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss per sample, shape (B,), for `logits` (B, C, Z, Y, X) and class indices (B, Z, Y, X)."""
-        return -torch.log(_probability_of_truth(logits, target) + TINY).mean(dim=1)
+        return -_log_probability_of_truth(logits, target).mean(dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +83,7 @@ class SumOverBranches:
         return torch.stack(losses).sum(dim=0)
 
 
-def _probability_of_truth(logits: Tensor, target: Tensor) -> Tensor:
-    """Return the probability of each voxel's true class in float32, shape (B, N)."""
-    chosen = functional.softmax(logits.float(), dim=1).gather(1, target.long().unsqueeze(1))
+def _log_probability_of_truth(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the logarithm of the probability of each voxel's true class in float32, shape (B, N)."""
+    chosen = functional.log_softmax(logits.float(), dim=1).gather(1, target.long().unsqueeze(1))
     return chosen.flatten(1)

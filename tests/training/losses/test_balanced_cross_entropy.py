@@ -77,6 +77,15 @@ def test_plain_cross_entropy_is_the_mean_over_voxels():
     assert loss.item() == pytest.approx((-math.log(0.95) + math.log(2) + math.log(5)) / 3, abs=1e-4)
 
 
+@pytest.mark.parametrize("loss", [BalancedCrossEntropy(), PlainCrossEntropy()])
+def test_a_voxel_that_is_wrong_and_sure_of_it_keeps_its_gradient(loss):
+    logits = torch.tensor([24.0, 0.0]).view(1, 2, 1, 1, 1).requires_grad_()
+
+    loss(logits, voxels(1)).sum().backward()
+
+    torch.testing.assert_close(logits.grad.flatten(), torch.tensor([1.0, -1.0]))
+
+
 def test_branches_add_up_each_with_its_own_target_and_samples_stay_apart():
     outputs = tuple(torch.randn(2, classes, 2, 3, 4) for classes in (3, 2))
     target = torch.randint(0, 2, (2, 2, 2, 3, 4))
