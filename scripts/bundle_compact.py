@@ -40,6 +40,7 @@ PHANTOMS_OF = {
         "core"
     ),
 }
+NOT_ENOUGH = "Unfinished: it misses kidneys of real scans, or marks much beside them. Only to go on training from."
 LICENCE = (
     "Weights learned from phantoms shaped by labels of KiTS23 (CC BY-NC-SA 4.0) and TotalSegmentator (CC BY 4.0). "
     "Whether they inherit the non-commercial and share-alike terms is open: check before any commercial use."
@@ -101,6 +102,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="bundle whose weights stay for the stages without a run")
     parser.add_argument("--average", nargs="*", default=(), help="stages that are averaged with those of --before")
     parser.add_argument("--scores", type=Path, help="JSON written by benchmarks.bundled_model")
+    parser.add_argument("--unfinished", action="store_true", help="not good enough to be used, and says so")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     if arguments.average and not arguments.before:
@@ -120,7 +122,7 @@ def main() -> None:
     facts = {
         "training_data": TRAINING_DATA.format(phantoms=PHANTOMS_OF.get(method.name, PHANTOMS)),
         "licence": LICENCE,
-        "limits": LIMITS if method.name == DEFAULT else LIMITS + EARLY,
+        "limits": NOT_ENOUGH if arguments.unfinished else LIMITS if method.name == DEFAULT else LIMITS + EARLY,
         "training": {"script": "docs/bundled-model.md", **{name: made for name, (_, made) in found.items()}},
         "scores": json.loads(arguments.scores.read_text()) if arguments.scores else {},
     }

@@ -50,7 +50,7 @@ ALL_FLIPS = tuple(axes for count in (1, 2, 3) for axes in combinations((0, 1, 2)
 ABDOMEN = (Window(low=-200, high=400, to_low=-1, to_high=1),)  # HU; of preset compact, see there
 BLOCKS_DOWN = (1, 1, 1, 4)  # residual blocks per level; section 3.1
 # Of the centers of training windows in few steps: nothing is cleaned later, so the rest of the body must be seen often.
-COMPACT_SHARES = (("tumor", 0.4), ("foreground", 0.3), ("background", 0.3))
+COMPACT_SHARES = (("tumor", 0.25), ("foreground", 0.25), ("background", 0.5))
 
 # How much a run averages: the rows of the paper's table 1. The last one takes every network of the bundle.
 AVERAGINGS = (
