@@ -90,7 +90,8 @@ def averaged(stage: str, run: Path, before: Bundle) -> Made:
     if any(name.endswith("running_mean") for name in start):
         raise SystemExit(f"Stage {stage!r} has batch normalization: its weights cannot be averaged.")
     mean = {name: (start[name].float() + last[name].float()) / 2 for name in start}
-    facts = history(run) | {"weights": "mean of the last epoch's and those it started from, which were not validated"}
+    facts = {name: fact for name, fact in history(run).items() if name not in ("best_epoch", "validation")}
+    facts["weights"] = "mean of the last epoch's and those it started from; not validated"
     return [mean], facts | {"before": before.card.training[stage]}
 
 
@@ -119,10 +120,11 @@ def main() -> None:
             found[stage.name] = averaged(stage.name, run, before)
         else:
             found[stage.name] = stage_weights(stage, run, before)
+    limits = LIMITS if method.name == DEFAULT else LIMITS + EARLY
     facts = {
         "training_data": TRAINING_DATA.format(phantoms=PHANTOMS_OF.get(method.name, PHANTOMS)),
         "licence": LICENCE,
-        "limits": NOT_ENOUGH if arguments.unfinished else LIMITS if method.name == DEFAULT else LIMITS + EARLY,
+        "limits": NOT_ENOUGH if arguments.unfinished else limits,
         "training": {"script": "docs/bundled-model.md", **{name: made for name, (_, made) in found.items()}},
         "scores": json.loads(arguments.scores.read_text()) if arguments.scores else {},
     }

@@ -45,8 +45,7 @@ class Recipe:
     momentum : float
         Of ``"sgd"``.
     gradient_norm : float
-        Longer gradients are shortened to this; 12 is our choice where a paper says nothing, and none of its steps is
-        shortened once it has begun to learn.
+        Longer gradients are shortened to this; the 12 is our choice, no paper names one.
     schedule : ``"constant"``, ``"cosine"``, ``"poly"`` or ``"step"``
     batch, epochs : int
     windows_per_case : int

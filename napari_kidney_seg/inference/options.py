@@ -12,14 +12,17 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a cascade is run. None of it changes the method; all of it together gives the same labels to Dice 0.99.
+    """How a cascade is run. None of it changes the method.
+
+    Device, engine and batch do not change the labels beyond Dice 0.99. Half precision can, where a coarse stage is
+    unsure of a component: on one real scan of three the kidney's Dice was 0.86 with bfloat16, 0.91 without.
 
     Attributes
     ----------
     device : ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"`` or e.g. ``"cuda:1"``
     engine : ``"auto"``, ``"torch"`` or ``"openvino"``
     precision : ``"auto"``, ``"float32"`` or ``"bfloat16"``
-        Of the networks; ``"auto"`` is the fastest that the device computes itself. Everything around them is float32.
+        Of the networks; ``"auto"`` is float32 on a CPU, half precision on CUDA. Everything around them is float32.
     window_batch : int or None
         Windows per call of a network; None takes 1 on a CPU and 4 elsewhere. Halved when memory runs out.
     threads : int or None

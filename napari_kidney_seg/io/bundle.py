@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cached_property
 from itertools import count
@@ -139,6 +139,13 @@ def describe_stage(stage: Stage) -> dict[str, Any]:
     }
 
 
+def differences(described: Mapping[str, Any], stage: Stage) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (what, as described, as it is now) wherever an earlier `describe_stage` differs from that of `stage`."""
+    for key, now in describe_stage(stage).items():
+        if described.get(key) != now:
+            yield key, described.get(key), now
+
+
 def read_card(path: Path) -> Card:
     """Return the card of the bundle at `path`.
 
@@ -198,12 +205,11 @@ def _check_stage(bundle: Bundle, stage: Stage) -> None:
     found = bundle.card.stages.get(stage.name)
     if found is None:
         raise BundleError(f"Bundle {bundle.path.name!r} has no stage {stage.name!r}. Train and bundle every stage.")
-    for key, needed in describe_stage(stage).items():
-        if found.get(key) != needed:
-            raise BundleError(
-                f"Bundle {bundle.path.name!r} (preset {bundle.card.preset!r}) has {key} = {found.get(key)!r} in stage "
-                f"{stage.name!r}; the method needs {needed!r}. Choose the preset the bundle was trained with."
-            )
+    for key, was, needed in differences(found, stage):
+        raise BundleError(
+            f"Bundle {bundle.path.name!r} (preset {bundle.card.preset!r}) has {key} = {was!r} in stage "
+            f"{stage.name!r}; the method needs {needed!r}. Choose the preset the bundle was trained with."
+        )
 
 
 def save_bundle(path: str | Path, weights: Mapping[str, Sequence[Mapping[str, torch.Tensor]]], card: Card) -> Bundle:

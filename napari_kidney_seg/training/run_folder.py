@@ -13,7 +13,7 @@ from napari_kidney_seg.core.errors import BundleError, DatasetError
 from napari_kidney_seg.core.events import EpochDone
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.io.atomic import replacing
-from napari_kidney_seg.io.bundle import describe_stage
+from napari_kidney_seg.io.bundle import differences
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -123,13 +123,11 @@ class RunFolder:
         BundleError
             When network, grid, intensity or window were others.
         """
-        before = self.facts().get("sizes", {})
-        for key, now in describe_stage(stage).items():
-            if before.get(key) != now:
-                raise BundleError(
-                    f"The run in {str(self.path)!r} trained stage {stage.name!r} with {key} = {before.get(key)!r}; the "
-                    f"preset has {now!r}. Train it again, or bundle it with the version that trained it."
-                )
+        for key, was, now in differences(self.facts().get("sizes", {}), stage):
+            raise BundleError(
+                f"The run in {str(self.path)!r} trained stage {stage.name!r} with {key} = {was!r}; the preset has "
+                f"{now!r}. Train it again, or bundle it with the version that trained it."
+            )
 
     def check(self, task: StageTask) -> None:
         """Raise unless `task` continues the run in this folder.

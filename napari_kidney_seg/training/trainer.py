@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,13 +97,13 @@ class Trainer:
         if self.options.channels_last:
             network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.network, self.optimizer = self.fabric.setup(network, make_optimizer(network, recipe))
-        self.loss = recipe.loss()
         unseen = torch.full((len(task.training),), torch.nan)
         self.progress: dict[str, Any] = {"epoch": 0, "best": -1.0, "losses": unseen, "seconds": 0.0}
         if self.folder.last.exists():
             self._resume()
         elif self.fabric.is_global_zero:
             self.folder.begin(task)
+        self.loss = self._loss_in(self.progress["epoch"])
 
     def run(self) -> Generator[Event, None, Path]:
         """Train the remaining epochs, yielding events, and return the path of the best weights."""
@@ -142,15 +142,18 @@ class Trainer:
             self.progress["class_weights"] = weights
             if self.fabric.is_global_zero:
                 self.folder.add_fact("class_weights", weights)
-        if "class_weights" in self.progress:
-            self.loss = weighted_loss(self.progress["class_weights"])
+
+    def _loss_in(self, epoch: int) -> Callable[..., Tensor]:
+        """Return the loss of `epoch`, with the class weights that were measured."""
+        recipe = self.task.stage.recipe
+        if recipe.weighted_loss is not None and "class_weights" in self.progress:
+            return recipe.weighted_loss(self.progress["class_weights"])
+        return recipe.loss_in(epoch)()
 
     def _train_epoch(self, epoch: int, epochs: int) -> Generator[Event, None, float]:
         batches = self._batches(epoch)
         rng = np.random.default_rng([self.task.seed, MIXUP_STREAM, epoch])
-        recipe = self.task.stage.recipe
-        if recipe.weighted_loss is None:
-            self.loss = recipe.loss_in(epoch)()
+        self.loss = self._loss_in(epoch)
         self.network.train()
         torch.manual_seed(self.task.seed + epoch)  # what a network draws while it trains is the same after resuming
         losses, started = [], time.monotonic()
@@ -207,10 +210,11 @@ class Trainer:
         norm = self.fabric.clip_gradients(
             self.network, self.optimizer, max_norm=recipe.gradient_norm, error_if_nonfinite=False
         )
-        if self._scales or norm is None or torch.isfinite(norm):  # a gradient scaler leaves it out by itself
+        is_sound = norm is None or bool(torch.isfinite(norm))
+        if self._scales or is_sound:  # a gradient scaler leaves it out by itself
             self.optimizer.step()
-        for buffer, value in zip(self.network.buffers(), before, strict=True):
-            if not torch.isfinite(buffer).all():
+        if not is_sound:
+            for buffer, value in zip(self.network.buffers(), before, strict=True):
                 buffer.copy_(value)
         return float(losses.detach().mean())
 

@@ -12,7 +12,7 @@ from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.method import Guide
 from napari_kidney_seg.inference.background import in_background
-from napari_kidney_seg.inference.engines import openvino_engine
+from napari_kidney_seg.inference.engines import openvino_engine, torch_engine
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import NetworkSpec
 from napari_kidney_seg.inference.engines.torch_engine import TorchEngine
@@ -53,6 +53,24 @@ def test_bfloat16_changes_the_scores_a_little_and_keeps_them_float32(spec, windo
 
     assert half.dtype == np.float32
     assert 0 < np.abs(exact - half).max() < 0.2
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_a_card_that_does_not_compute_bfloat16_computes_float16(monkeypatch, native, expected):
+    monkeypatch.setattr(torch_engine, "computes_bfloat16", lambda device: native)
+
+    assert torch_engine.autocast_dtype("cuda:1", "auto") is expected
+    assert torch_engine.autocast_dtype("cpu", "auto") is None
+
+
+@pytest.mark.parametrize(("precision", "hint"), [("auto", "f32"), ("float32", "f32"), ("bfloat16", "bf16")])
+def test_openvino_computes_in_float32_unless_asked_otherwise(spec, monkeypatch, precision, hint):
+    hints = []
+    monkeypatch.setattr(openvino_engine, "_compile", lambda spec, *how: hints.append(how[0]) or MagicMock())
+
+    openvino_engine.OpenVinoEngine(spec, precision)
+
+    assert hints == [hint]
 
 
 def test_openvino_gives_the_scores_of_torch(spec, windows):

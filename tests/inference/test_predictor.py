@@ -69,8 +69,9 @@ def test_numbers_are_predicted_once_and_nothing_is_said():
     spec = spec_of(Overflowing)
     predictor = Predictor(spec, TorchEngine(spec), "cpu")
 
-    predictor(torch.rand(1, 1, 2, 3, 4))
+    windows = torch.rand(1, 1, 2, 3, 4)
 
+    torch.testing.assert_close(predictor(windows), torch.cat([windows, 2 * windows], dim=1).softmax(dim=1))
     assert predictor.notice() is None
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from napari_kidney_seg.core.errors import BundleError, DatasetError
 from napari_kidney_seg.core.events import EpochDone
@@ -77,7 +78,6 @@ def test_a_damaged_record_is_named_with_what_can_be_saved(folder):
 
 def test_weights_trained_in_other_sizes_are_not_those_of_the_stage(folder):
     stage = get_method("resunet-2.5d", "smoke").stage("coarse")
-    torch = pytest.importorskip("torch")
     folder.save_best({"weight": torch.zeros(1)})
     folder.task.write_text(json.dumps({"sizes": describe_stage(stage)}), encoding="utf-8")
 

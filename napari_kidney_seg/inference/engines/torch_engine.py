@@ -26,7 +26,7 @@ class TorchEngine(Engine):
 
     def __init__(self, spec: NetworkSpec, device: str = "cpu", precision: str = "auto") -> None:
         self.device = device
-        self._dtype = _autocast_dtype(device, precision)
+        self._dtype = autocast_dtype(device, precision)
         self._module = spec.module().to(device)
 
     @torch.inference_mode()
@@ -42,7 +42,8 @@ class TorchEngine(Engine):
         return torch.autocast(torch.device(self.device).type, dtype=self._dtype)
 
 
-def _autocast_dtype(device: str, precision: str) -> torch.dtype | None:
+def autocast_dtype(device: str, precision: str) -> torch.dtype | None:
+    """Return what a network computes with on `device`; None is float32."""
     if precision == "float32" or (precision == "auto" and not device.startswith("cuda")):
         return None
     if device.startswith("cuda") and not computes_bfloat16(device):
