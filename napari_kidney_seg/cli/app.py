@@ -68,9 +68,11 @@ def segment(  # noqa: PLR0913 - one parameter per option
     bundle: Annotated[Path | None, typer.Option(help="Weights; default: the newest known for method, preset.")] = None,
     device: DeviceOption = "auto",
     engine: Annotated[str, typer.Option(help="'auto', 'torch' or 'openvino'.")] = "auto",
+    precision: Annotated[str, typer.Option(help="'auto' (float32 on a CPU), 'float32' or 'bfloat16'.")] = "auto",
     averaging: Annotated[str | None, typer.Option(help="Predictions to average: a name that `methods` lists.")] = None,
     series: Annotated[str | None, typer.Option(help="SeriesInstanceUID to read from a DICOM folder.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Make masks again that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Segment also what is no CT in Hounsfield units.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Segment scans; skip those that are done, go on after a failure, tell failures at the end."""
@@ -78,8 +80,8 @@ def segment(  # noqa: PLR0913 - one parameter per option
     from napari_kidney_seg.cli.console import people_console
     from napari_kidney_seg.inference.options import RunOptions
 
-    model = open_model(method, preset, bundle, RunOptions(device=device, engine=engine), averaging)
-    tasks = plan_batch(inputs, output, series)
+    model = open_model(method, preset, bundle, RunOptions(device=device, engine=engine, precision=precision), averaging)
+    tasks = plan_batch(inputs, output, series, is_forced=force)
     existing = Existing.REPLACE if overwrite else Existing.KEEP
     failures = run_batch(tasks, model, existing, people_console(as_json=as_json))
     if failures:

@@ -25,6 +25,7 @@ from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.io.bundle import Bundle, find_bundle, load_bundle
+from napari_kidney_seg.io.checks import why_no_ct
 from napari_kidney_seg.io.images import read_volume, write_labels
 from napari_kidney_seg.io.sidecar import RunRecord, installed_versions, read_sidecar, write_sidecar
 from napari_kidney_seg.methods import get_method
@@ -62,11 +63,14 @@ class ScanTask:
     scan : file, or folder of a DICOM series
     mask : Path
     series : SeriesInstanceUID of a DICOM folder, or None
+    is_forced : bool
+        Whether it is segmented also when its values are not those of a CT.
     """
 
     scan: Path
     mask: Path
     series: str | None = None
+    is_forced: bool = False
 
 
 def open_model(
@@ -89,7 +93,9 @@ def open_model(
     return Model(method=chosen, bundle=load_bundle(bundle or find_bundle(chosen), chosen), options=options)
 
 
-def plan_batch(inputs: Sequence[Path], output: Path, series: str | None = None) -> tuple[ScanTask, ...]:
+def plan_batch(
+    inputs: Sequence[Path], output: Path, series: str | None = None, *, is_forced: bool = False
+) -> tuple[ScanTask, ...]:
     """Return the scans in `inputs` with their masks in `output`, all of different names; make that folder.
 
     Raises
@@ -103,7 +109,7 @@ def plan_batch(inputs: Sequence[Path], output: Path, series: str | None = None) 
     scans = find_scans(inputs, output)
     names = mask_names(scans)
     return tuple(
-        ScanTask(scan=scan, mask=output / f"{name}_seg.nii.gz", series=series)
+        ScanTask(scan=scan, mask=output / f"{name}_seg.nii.gz", series=series, is_forced=is_forced)
         for scan, name in zip(scans, names, strict=True)
     )
 
@@ -125,7 +131,7 @@ def segment_case(task: ScanTask, model: Model) -> Generator[Event, None, Path]:
     Raises
     ------
     UnreadableImageError
-        When the file is no CT scan.
+        When the file is no CT in Hounsfield units, and is not forced.
     InsufficientMemoryError
         When the networks do not fit into memory.
     UnwritableImageError
@@ -134,6 +140,9 @@ def segment_case(task: ScanTask, model: Model) -> Generator[Event, None, Path]:
     started = _now()
     yield Progress(stage="read", done=0, total=1, fraction=0.0)
     volume = read_volume(task.scan, series=task.series)
+    reason = why_no_ct(volume)
+    if reason is not None and not task.is_forced:
+        raise UnreadableImageError(f"{reason.text} To segment it all the same, add --force.")
     yield from (Notice(code="scan", text=note, level="info") for note in volume.notes)
     result = yield from run_cascade(volume, model.method, model.bundle, options=model.options)
     task.mask.parent.mkdir(parents=True, exist_ok=True)
@@ -146,34 +155,37 @@ def segment_case(task: ScanTask, model: Model) -> Generator[Event, None, Path]:
 
 
 def is_done(task: ScanTask, model: Model) -> bool:
-    """Return whether the mask is there and its record says it came from this scan, method, bundle and averaging."""
+    """Return whether the mask is there, and by its record from this scan, with all that was asked for."""
     try:
         record = read_sidecar(task.mask)
     except UnreadableImageError:
         return False
     made_by = (record.method, record.preset, record.bundle_sha256, record.averaging)
     wanted = (model.method.name, model.method.preset, model.bundle.sha256, model.options.averaging.name)
-    return task.mask.is_file() and made_by == wanted and _is_same_scan(task.scan, record)
+    is_as_precise = model.options.precision in ("auto", record.precision)
+    return task.mask.is_file() and made_by == wanted and is_as_precise and _is_same_scan(task.scan, record)
 
 
 def run_batch(tasks: Sequence[ScanTask], model: Model, existing: Existing, console: Console) -> tuple[ScanTask, ...]:
     """Segment the scans, print each outcome, and return those that failed."""
     failed: dict[ScanTask, str] = {}
+    doubtful = 0  # scans whose mask came with a warning
     console.print(escape(f"Weights: {model.bundle.path}"), style="dim")
     for number, task in enumerate(tasks, start=1):
         title = f"[{number}/{len(tasks)}] {task.mask.name}"
         try:
-            _run_one(task, model, existing, title, console)
+            record = _run_one(task, model, existing, title, console)
+            doubtful += any(notice.level == "warning" for notice in record.notices)
         except SCAN_ERRORS as error:
             logger.debug("segmenting %s failed", task.scan, exc_info=True)
             failed[task] = str(error) or repr(error)
             print_record(console, {"scan": str(task.scan), "status": "failed", "error": failed[task]})
             console.print(f"{escape(title)}: failed", style="red")
-    _print_summary(tasks, failed, console)
+    _print_summary(tasks, failed, doubtful, console)
     return tuple(failed)
 
 
-def _run_one(task: ScanTask, model: Model, existing: Existing, title: str, console: Console) -> None:
+def _run_one(task: ScanTask, model: Model, existing: Existing, title: str, console: Console) -> RunRecord:
     status = "skipped" if existing is Existing.KEEP and is_done(task, model) else "done"
     if status == "done":
         _check_free(task, existing)
@@ -182,6 +194,7 @@ def _run_one(task: ScanTask, model: Model, existing: Existing, title: str, conso
     print_record(console, {"scan": str(task.scan), "status": status, "mask": str(task.mask), **_facts(record)})
     volumes = ", ".join(f"{_tissue(name)} {volume:.1f} ml" for name, volume in record.volumes_ml.items())
     console.print(escape(f"{title}: {volumes}" + (" (was there already)" if status == "skipped" else "")))
+    return record
 
 
 def _tissue(name: str) -> str:
@@ -193,8 +206,8 @@ def _check_free(task: ScanTask, existing: Existing) -> None:
     """Refuse to replace a mask that came from another scan or model, or from a person."""
     if existing is Existing.KEEP and task.mask.exists():
         raise UnwritableImageError(
-            f"{str(task.mask)!r} is there and was not made from {str(task.scan)!r} by this method, bundle and "
-            "averaging. Choose another --output, or replace it with --overwrite."
+            f"{str(task.mask)!r} is there and was not made from {str(task.scan)!r} with the method, "
+            "bundle, averaging and precision asked for. Choose another --output, or replace it with --overwrite."
         )
 
 
@@ -206,8 +219,9 @@ def _facts(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _print_summary(tasks: Sequence[ScanTask], failed: dict[ScanTask, str], console: Console) -> None:
-    console.print(f"{len(tasks) - len(failed)} of {len(tasks)} scans are segmented.")
+def _print_summary(tasks: Sequence[ScanTask], failed: dict[ScanTask, str], doubtful: int, console: Console) -> None:
+    warned = f", {doubtful} with a warning: look at {'it' if doubtful == 1 else 'them'} first" if doubtful else ""
+    console.print(f"{len(tasks) - len(failed)} of {len(tasks)} scans are segmented{warned}.")
     for task, message in failed.items():
         console.print(f"Failed: {escape(str(task.scan))}: {escape(message)}", style="red")
 
@@ -223,6 +237,7 @@ def _record(volume: Volume, model: Model, result: CascadeResult, started: str) -
         averaging=model.options.averaging.name,
         engine=result.engine,
         device=result.device,
+        precision=result.precision,
         versions=installed_versions(),
         started=started,
         finished=_now(),

@@ -52,6 +52,7 @@ class CascadeResult:
         stitching), ``"fuse"``.
     engine : ``"torch"``, ``"openvino"``, both joined by ``+``, or empty when no network was run
     device : str
+    precision : ``"float32"``, ``"bfloat16"`` or ``"float16"``, several joined by ``+``, or empty likewise
     """
 
     labels: LabelVolume
@@ -60,6 +61,7 @@ class CascadeResult:
     seconds: Mapping[str, float]
     engine: str
     device: str
+    precision: str = ""
 
 
 def run_cascade(
@@ -175,6 +177,7 @@ class _Run:
             seconds=MappingProxyType(machine.clock.seconds),
             engine="+".join(sorted(machine.engines)),
             device=machine.device,
+            precision="+".join(sorted(machine.precisions)),
         )
 
     def _stage(

@@ -72,7 +72,7 @@ class Clock:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What a run computes with: the options, the device they led to, the engines in use, and the clock.
+    """What a run computes with: the options, the device they led to, the engines and precisions in use, and the clock.
 
     `fits` holds the intensity steps that were fitted to the scan of this run, by what they were before: the stages of
     a cascade share them.
@@ -82,6 +82,7 @@ class Machine:
     device: str
     clock: Clock = field(default_factory=Clock)
     engines: set[str] = field(default_factory=set)
+    precisions: set[str] = field(default_factory=set)
     fits: dict[tuple[IntensityStep, ...], tuple[IntensityStep, ...]] = field(default_factory=dict)
 
     @property
@@ -188,6 +189,7 @@ def _load(
         work = partial(_ready_engine, network, windows, machine)
         engine, notice = yield from in_background(work, counter.after(0))
     machine.engines.add(engine.name)
+    machine.precisions.add(engine.precision)
     return engine, notice
 
 

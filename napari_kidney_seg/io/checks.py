@@ -16,6 +16,8 @@ LOOKS_LIKE_LABELS = "looks_like_labels"
 CONSTANT = "constant"
 NOT_HOUNSFIELD = "not_hounsfield"
 
+NO_CT = frozenset({RESCALE_MISSING, EIGHT_BIT, UNIT_RANGE, LOOKS_LIKE_LABELS, CONSTANT})  # the others may be one
+
 RESCALE_INTERCEPT_HU = 1024  # what nearly every scanner adds to HU to store them without a sign
 _DENSEST_ORGAN_HU = 2000  # without sign soft tissue lies near 1024 and bone above 2000; in HU no organ reaches it
 _LARGEST_LOWEST_VALUE = 500  # an unsigned CT has air, at 0 to 100; data shifted further were shifted by something else
@@ -53,6 +55,11 @@ def check_ct(volume: Volume) -> tuple[Notice, ...]:
     low, high = float(volume.array.min()), float(volume.array.max())
     code = _suspicion(low, high, is_whole=volume.array.dtype.kind in "iu")
     return (Notice(code=code, text=_TEXTS[code].format(low=low, high=high)),) if code else ()
+
+
+def why_no_ct(volume: Volume) -> Notice | None:
+    """Return why `volume` is no CT in Hounsfield units, so that its segmentation would mean nothing; else None."""
+    return next((notice for notice in check_ct(volume) if notice.code in NO_CT), None)
 
 
 def with_check_notes(volume: Volume) -> Volume:

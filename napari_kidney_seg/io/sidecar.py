@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from napari_kidney_seg.core.errors import UnreadableImageError
+from napari_kidney_seg.core.errors import UnreadableImageError, UnwritableImageError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.io.atomic import replacing
 from napari_kidney_seg.io.naming import image_suffix
@@ -34,6 +34,8 @@ class RunRecord:
         Name of the choice of how many predictions are averaged; empty for what the preset does by itself.
     engine, device : str
         E.g. ``"openvino"`` on ``"cpu"``.
+    precision : str
+        What the networks computed with, e.g. ``"float32"``.
     versions : mapping of package to version
     started, finished : str
         ISO 8601 with time zone.
@@ -56,6 +58,7 @@ class RunRecord:
     volumes_ml: Mapping[str, float] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     averaging: str = ""
+    precision: str = ""
 
 
 def installed_versions() -> dict[str, str]:
@@ -88,6 +91,26 @@ def write_sidecar(mask_path: str | Path, record: RunRecord) -> Path:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def remove_sidecar(mask_path: str | Path) -> None:
+    """Remove the record beside a mask that it does not describe any more; a JSON file of anything else stays.
+
+    Raises
+    ------
+    UnwritableImageError
+        When it cannot be removed.
+    """
+    path = sidecar_path_for(mask_path)
+    try:
+        if path.exists() and json.loads(path.read_text(encoding="utf-8")).get("format") == FORMAT:
+            path.unlink()
+    except (ValueError, AttributeError):
+        return  # not ours
+    except OSError as error:
+        raise UnwritableImageError(
+            f"{str(path)!r} describes the mask that was there before and cannot be removed: {error}. Remove it by hand."
+        ) from error
 
 
 def read_sidecar(mask_path: str | Path) -> RunRecord:

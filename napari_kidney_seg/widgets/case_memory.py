@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -20,10 +21,16 @@ class CaseMemory:
     ----------
     finished : FinishedRun or None
         None while nothing has been run.
+    is_forced : bool
+        Whether a person wants it segmented although its values are not those of a CT.
+    written : set of Path
+        Masks of this scan that were written here: they are replaced without asking.
     """
 
     def __init__(self) -> None:
         self.finished: FinishedRun | None = None
+        self.is_forced = False
+        self.written: set[Path] = set()
         self._key: tuple[object, ...] = ()
         self._outputs: dict[str, StageOutput] = {}
 

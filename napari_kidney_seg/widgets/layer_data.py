@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ class ScanRecord:
         What reading the scan found worth saying.
     label : str
         The class a Labels layer holds, e.g. ``"tumor"``; empty for the CT and for a mask of several ids.
+    opened_from : Path or None
+        File of the mask that a Labels layer was opened from; None for one that was made here.
     """
 
     scan: str
@@ -51,10 +54,11 @@ class ScanRecord:
     source: Source | None = None
     notes: tuple[str, ...] = ()
     label: str = ""
+    opened_from: Path | None = None
 
-    def for_label(self, label: str) -> ScanRecord:
+    def for_label(self, label: str, *, opened_from: Path | None = None) -> ScanRecord:
         """Return the record of a Labels layer of class `label` on the same grid."""
-        return replace(self, label=label, notes=())
+        return replace(self, label=label, opened_from=opened_from, notes=())
 
 
 def record_of(metadata: Mapping[str, Any]) -> ScanRecord | None:

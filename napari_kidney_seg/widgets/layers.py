@@ -89,6 +89,7 @@ def add_label_layers(viewer: ViewerModel, labels: LabelVolume, ct_layer: Image) 
             if label.name == labels.schema.organ and is_split(layer.data):
                 array = side_numbers(array != 0, scan_record(ct_layer).geometry)
             replace_labels(layer, array)
+            layer.metadata[METADATA_KEY] = scan_record(ct_layer).for_label(label.name)
         layers.append(layer)
     return layers
 

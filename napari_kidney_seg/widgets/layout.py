@@ -26,8 +26,13 @@ def swatch(color: tuple[float, float, float]) -> QLabel:
     """Return a small square of `color`, RGB in 0..1."""
     square = QLabel()
     square.setFixedSize(SWATCH, SWATCH)
-    square.setStyleSheet(f"background-color: {css_color(color)}; border-radius: 2px;")
+    fill_swatch(square, color)
     return square
+
+
+def fill_swatch(square: QLabel, color: tuple[float, float, float]) -> None:
+    """Give a swatch another `color`, RGB in 0..1."""
+    square.setStyleSheet(f"background-color: {css_color(color)}; border-radius: 2px;")
 
 
 def css_color(color: tuple[float, float, float]) -> str:

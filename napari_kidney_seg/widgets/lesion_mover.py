@@ -55,7 +55,7 @@ class LesionMover:
         volume = self._case().milliliters(move.voxels)
         text = f"Moved {volume} from {move.source} to {move.target}: one step of Undo in each of the two layers."
         notice = Notice(code="moved", text=text, level="info")
-        self._tools.notices.add(notice, remedy=("Undo both", partial(self._undo, move)))
+        self._tools.notices.add(notice, remedies={"Undo both": partial(self._undo, move)})
 
     def _undo(self, move: Move) -> None:
         for name in (move.target, move.source):

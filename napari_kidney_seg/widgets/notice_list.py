@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.widgets.layout import clear, flush_column, wrapped_label
 
 EDGE_COLORS = {"info": "#3a86c8", "warning": "#d99a1c", "error": "#d64545"}
+NOTHING_TO_DO: Mapping[str, Callable[[], None]] = MappingProxyType({})
 ERROR = "error"  # level of a notice that tells why work failed
 
 
@@ -27,19 +29,19 @@ class NoticeList(QWidget):
         """Those shown."""
         return tuple(self._notices)
 
-    def add(self, notice: Notice, *, remedy: tuple[str, Callable[[], None]] | None = None) -> None:
+    def add(self, notice: Notice, *, remedies: Mapping[str, Callable[[], None]] = NOTHING_TO_DO) -> None:
         """Show `notice`, once.
 
         Parameters
         ----------
         notice : Notice
-        remedy : (button text, callable) or None
+        remedies : callables by the text of their button
             What the person can do about it with one click.
         """
         if notice.text in [shown.text for shown in self._notices]:
             return
         self._notices.append(notice)
-        self._rows.addWidget(_row(notice, remedy))
+        self._rows.addWidget(_row(notice, remedies))
         self.show()
 
     def add_error(self, code: str, text: str) -> None:
@@ -53,17 +55,17 @@ class NoticeList(QWidget):
         self.hide()
 
 
-def _row(notice: Notice, remedy: tuple[str, Callable[[], None]] | None) -> QFrame:
+def _row(notice: Notice, remedies: Mapping[str, Callable[[], None]]) -> QFrame:
     frame = QFrame()
     frame.setObjectName("notice")
     color = EDGE_COLORS.get(notice.level, EDGE_COLORS["warning"])
     frame.setStyleSheet(f"#notice {{ border-left: 4px solid {color}; }}")
-    row = QHBoxLayout(frame)
+    row, buttons = QHBoxLayout(frame), QVBoxLayout()
     row.setContentsMargins(8, 2, 2, 2)
     row.addWidget(wrapped_label(notice.text), stretch=1)
-    if remedy is not None:
-        text, act = remedy
+    for text, act in remedies.items():
         button = QPushButton(text)
         button.clicked.connect(act)
-        row.addWidget(button)
+        buttons.addWidget(button)
+    row.addLayout(buttons)
     return frame

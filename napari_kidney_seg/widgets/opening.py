@@ -12,9 +12,7 @@ from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QInputDialog, QWidget
 
 from napari_kidney_seg._sample_data import sample_ct
-from napari_kidney_seg.core.events import Notice
-from napari_kidney_seg.core.volume import Volume
-from napari_kidney_seg.io.checks import RESCALE_MISSING, check_ct, subtract_1024
+from napari_kidney_seg.io.checks import subtract_1024
 from napari_kidney_seg.widgets.layer_data import METADATA_KEY, LayerData, ct_layer_data
 from napari_kidney_seg.widgets.layers import scan_record, volume_from_layer
 from napari_kidney_seg.widgets.windows import ABDOMEN, apply_window
@@ -65,11 +63,6 @@ def open_dicom_folder(viewer: Viewer, folder: Path, parent: QWidget) -> None:
     uid = found[texts.index(chosen)].uid if chosen else None
     data, options, _ = ct_layer_data(read_volume(folder, series=uid))
     viewer.add_image(data, **options)
-
-
-def missing_rescale(volume: Volume) -> Notice | None:
-    """Return the notice on a CT stored without sign and without rescale, which `repair_rescale` repairs; else None."""
-    return next((notice for notice in check_ct(volume) if notice.code == RESCALE_MISSING), None)
 
 
 def repair_rescale(layer: Image) -> None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_kidney_seg.core.errors import UnreadableImageError
 from napari_kidney_seg.core.events import Event, Notice, Progress
-from napari_kidney_seg.core.volume import LabelVolume
+from napari_kidney_seg.core.volume import LabelVolume, Source
 from napari_kidney_seg.io.bundle import Bundle, read_card
 from napari_kidney_seg.io.images import write_labels
 from napari_kidney_seg.io.naming import mask_path_for
-from napari_kidney_seg.io.sidecar import RunRecord, installed_versions, write_sidecar
+from napari_kidney_seg.io.sidecar import (
+    RunRecord,
+    installed_versions,
+    read_sidecar,
+    remove_sidecar,
+    sidecar_path_for,
+    write_sidecar,
+)
 from napari_kidney_seg.widgets.job import SegmentJob
 
 if TYPE_CHECKING:
@@ -34,13 +42,24 @@ class FinishedRun:
     finished: datetime
 
 
-def default_mask_path(labels: LabelVolume) -> Path | None:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MadeBy:
+    """What made a mask: the run in this session, or the file it was opened from; neither for one drawn by hand."""
+
+    run: FinishedRun | None = None
+    opened_from: Path | None = None
+
+
+def default_mask_path(source: Source | None) -> Path | None:
     """Return ``<scan>_seg.nii.gz`` beside the scan's file; None for a scan that is in no file."""
-    return mask_path_for(labels.source.path) if labels.source else None
+    return mask_path_for(source.path) if source is not None else None
 
 
-def save_mask(labels: LabelVolume, path: Path, run: FinishedRun | None) -> Generator[Event, None, Path]:
-    """Write the mask, read it back, write its sidecar when a run made it, and return `path`.
+def save_mask(labels: LabelVolume, path: Path, made_by: MadeBy) -> Generator[Event, None, Path]:
+    """Write the mask, read it back, bring the sidecar beside it up to date, and return `path`.
+
+    A mask that a run made gets a sidecar. One that was opened keeps what its own says of the run, with the note that a
+    person edited it. Beside any other mask an earlier sidecar would lie about it, and is removed.
 
     Raises
     ------
@@ -48,10 +67,32 @@ def save_mask(labels: LabelVolume, path: Path, run: FinishedRun | None) -> Gener
         When the mask cannot be written or does not read back the same; an earlier file is unchanged.
     """
     yield Progress(stage="save", done=0, total=1, fraction=0.0)
+    before = _record_of(made_by.opened_from)
     write_labels(labels, path)
-    if run is not None:
-        write_sidecar(path, run_record(labels, run))
+    if made_by.run is not None:
+        write_sidecar(path, run_record(labels, made_by.run))
+    elif before is not None:
+        write_sidecar(path, _edited(before, labels))
+    else:
+        remove_sidecar(path)
     return path
+
+
+def _record_of(mask: Path | None) -> RunRecord | None:
+    """Return the record beside the file of a mask; None when there is none."""
+    try:
+        return read_sidecar(mask) if mask is not None and sidecar_path_for(mask).exists() else None
+    except UnreadableImageError:
+        return None  # a JSON file of something else
+
+
+def _edited(record: RunRecord, labels: LabelVolume) -> RunRecord:
+    notices = tuple(one for one in record.notices if one.code != EDITED.code)
+    return replace(record, volumes_ml=_volumes(labels), notices=(*notices, EDITED))
+
+
+def _volumes(labels: LabelVolume) -> dict[str, float]:
+    return {label.name: round(labels.volume_ml(label.name), 3) for label in labels.schema.labels}
 
 
 def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
@@ -68,10 +109,11 @@ def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
         averaging=choice.averaging,
         engine=result.engine,
         device=result.device,
+        precision=result.precision,
         versions=installed_versions(),
         started=run.started.isoformat(timespec="seconds"),
         finished=run.finished.isoformat(timespec="seconds"),
         seconds=dict(result.seconds),
-        volumes_ml={label.name: round(labels.volume_ml(label.name), 3) for label in labels.schema.labels},
+        volumes_ml=_volumes(labels),
         notices=(*result.notices, *((EDITED,) if is_edited else ())),
     )

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWi
 from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import is_ct
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
+from napari_kidney_seg.widgets.linking import link_masks
 from napari_kidney_seg.widgets.opening import open_dicom_folder, open_sample, open_scan
 from napari_kidney_seg.widgets.windows import WINDOWS, HuWindow, apply_window, widen_slider
 
@@ -89,6 +90,7 @@ class ScanPanel(QWidget):
         before, chosen = self._layers, self.layer
         self._layers = [layer for layer in self._viewer.layers if is_ct(layer)]
         new = [layer for layer in self._layers if layer not in before]
+        link_masks(self._viewer.layers)
         for layer in new:
             if record_of(layer.metadata) is not None:
                 widen_slider(layer)

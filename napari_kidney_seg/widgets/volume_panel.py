@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.widgets.layer_data import LEFT_KIDNEY_COLOR
-from napari_kidney_seg.widgets.layout import swatch
+from napari_kidney_seg.widgets.layout import fill_swatch, swatch
 from napari_kidney_seg.widgets.volumes import Volumes, measure_layers
 
 if TYPE_CHECKING:
@@ -26,16 +26,19 @@ DELAY_MS = 400  # after the last edit
 NONE = "none"  # in place of a volume
 ROWS = {
     "right": ("Right kidney with masses", KITS["kidney"].color),
-    "left": ("Left kidney with masses", LEFT_KIDNEY_COLOR),
+    "left": ("Left kidney with masses", KITS["kidney"].color),  # until it is split
     "tumor": ("Tumor", KITS["tumor"].color),
     "cyst": ("Cyst", KITS["cyst"].color),
 }
 
 
 class VolumePanel(QWidget):
-    """Milliliters per kidney and class; computed in a worker's thread when editing pauses."""
+    """Milliliters per kidney and class; computed in a worker's thread when editing pauses.
 
-    measured = Signal()
+    `changed` tells that a layer may have been edited, `measured` that the volumes shown are those of now.
+    """
+
+    changed, measured = Signal(), Signal()
 
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,11 +52,12 @@ class VolumePanel(QWidget):
         self._timer.setInterval(DELAY_MS)
         self._timer.timeout.connect(self._measure)
         self.texts = {name: QLabel(NONE) for name in ROWS}
+        self.swatches = {name: swatch(color) for name, (_, color) in ROWS.items()}
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setColumnStretch(1, 1)
-        for row, (name, (title, color)) in enumerate(ROWS.items()):
-            for column, widget in enumerate((swatch(color), QLabel(title), self.texts[name])):
+        for row, (name, (title, _)) in enumerate(ROWS.items()):
+            for column, widget in enumerate((self.swatches[name], QLabel(title), self.texts[name])):
                 grid.addWidget(widget, row, column)
 
     @property
@@ -66,8 +70,8 @@ class VolumePanel(QWidget):
         self.release()
         self._layers, self._geometry = dict(layers) if geometry is not None else {}, geometry
         for layer in self._layers.values():
-            layer.events.paint.connect(self.refresh)
-            layer.events.data.connect(self.refresh)
+            layer.events.paint.connect(self._on_edited)
+            layer.events.data.connect(self._on_edited)
             layer.events.set_data.connect(self._on_shown)
         self._place = self._shown_place()
         self.refresh()
@@ -75,21 +79,25 @@ class VolumePanel(QWidget):
     def release(self) -> None:
         """Follow no layer."""
         for layer in self._layers.values():
-            layer.events.paint.disconnect(self.refresh)
-            layer.events.data.disconnect(self.refresh)
+            layer.events.paint.disconnect(self._on_edited)
+            layer.events.data.disconnect(self._on_edited)
             layer.events.set_data.disconnect(self._on_shown)
         self._layers, self._geometry = {}, None
         self._awaited = 0
         self._timer.stop()
 
-    def refresh(self, _event: Event | None = None) -> None:
+    def refresh(self) -> None:
         """Measure anew when nothing has been edited for a moment."""
         self._timer.start()
 
-    def _on_shown(self, _event: Event) -> None:
+    def _on_edited(self, _event: Event) -> None:
+        self.changed.emit()
+        self.refresh()
+
+    def _on_shown(self, event: Event) -> None:
         """Take a new picture of the same place for an Undo: napari announces that in no other way."""
         if self._place == self._shown_place():
-            self.refresh()
+            self._on_edited(event)
         self._place = self._shown_place()
 
     def _shown_place(self) -> tuple[object, ...]:
@@ -113,4 +121,5 @@ class VolumePanel(QWidget):
         values = {"right": volumes.right, "left": volumes.left, **volumes.classes}
         for name, text in self.texts.items():
             text.setText(f"{values[name]:.1f} ml")
+        fill_swatch(self.swatches["left"], LEFT_KIDNEY_COLOR if volumes.is_split else KITS["kidney"].color)
         self.measured.emit()

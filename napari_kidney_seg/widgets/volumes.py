@@ -20,11 +20,15 @@ from napari_kidney_seg.widgets.sides import is_split
 
 @dataclass(frozen=True, kw_only=True)
 class Volumes:
-    """Milliliters of each class (the kidney without its masses), and of each kidney with its masses."""
+    """Milliliters of each class (the kidney without its masses), and of each kidney with its masses.
+
+    `is_split` says whether the kidney layer itself tells left from right.
+    """
 
     classes: Mapping[str, float]
     right: float
     left: float
+    is_split: bool = False
 
 
 def measure_layers(arrays: Mapping[str, NDArray[Any]], geometry: Geometry, schema: LabelSchema = KITS) -> Volumes:
@@ -45,12 +49,14 @@ def measure_layers(arrays: Mapping[str, NDArray[Any]], geometry: Geometry, schem
     composed = schema.compose(inside)
     sides = patient_sides(paste(composed != 0, box, geometry.shape), geometry)[box.slices]
     organ = inside.get(schema.organ)
-    if organ is not None and is_split(organ):
+    split = organ is not None and is_split(organ)
+    if organ is not None and split:
         sides = np.where(organ == 0, sides, np.where(organ == LEFT_KIDNEY, LEFT, RIGHT))
     return Volumes(
         classes={label.name: _ml(composed == label.id, geometry) for label in schema.labels},
         right=_ml(sides == RIGHT, geometry),
         left=_ml(sides == LEFT, geometry),
+        is_split=split,
     )
 
 

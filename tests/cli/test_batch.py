@@ -109,8 +109,8 @@ def test_a_batch_goes_on_after_a_damaged_scan_and_tells_it_at_the_end(bundle, tw
     assert outcome.code == 1
     assert (tmp_path / "out" / "b_seg.nii.gz").is_file()
     assert not (tmp_path / "out" / "a_seg.nii.gz").exists()
-    assert "1 of 2 scans are segmented." in outcome.out
-    assert "a.nii.gz" in outcome.out.split("1 of 2 scans are segmented.")[1]
+    assert "1 of 2 scans are segmented" in outcome.out
+    assert "a.nii.gz" in outcome.out.split("1 of 2 scans are segmented")[1]
     assert "Traceback" not in outcome.out + outcome.err
 
 
@@ -154,7 +154,7 @@ def test_a_mask_of_another_averaging_is_not_taken_for_done(bundle, scan, write_s
 
     assert statuses(call(*arguments, "--averaging", "mirrored")) == ["skipped"]
     (other,) = call(*arguments).records
-    assert "by this method, bundle and averaging. Choose another --output" in other["error"]
+    assert "with the method, bundle, averaging and precision asked for. Choose another --output" in other["error"]
 
 
 def test_an_averaging_that_the_method_does_not_offer_is_refused(bundle, tmp_path, call):
@@ -185,3 +185,45 @@ def test_a_bundle_of_another_method_is_refused_before_any_scan_is_read(bundle, t
 def test_a_method_without_weights_says_where_to_put_them(models, registered):
     with pytest.raises(BundleError, match="No bundle for method 'oracle'"):
         open_model("oracle", "compact", None, RunOptions())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda hu: (hu > 0).astype(np.int16), "looks like a mask, not a scan"),
+        (lambda hu: np.clip(hu, 0, 250).astype(np.int16), "8-bit picture"),
+        (lambda hu: (np.clip(hu, -1000, 1000) / 1000).astype(np.float32), "no longer in Hounsfield units"),
+    ],
+)
+def test_what_is_no_ct_is_refused_and_leaves_no_mask(bundle, scan, write_scan, tmp_path, call, change, reason):
+    path = write_scan(scan.with_array(change(scan.array)), tmp_path / "ct.nii.gz")
+    arguments = ("segment", path, "--output", tmp_path / "out", *TORCH)
+
+    outcome = call(*arguments, "--json")
+
+    assert outcome.code == 1
+    assert reason in outcome.records[0]["error"]
+    assert outcome.records[0]["error"].endswith("add --force.")
+    assert not (tmp_path / "out" / "ct_seg.nii.gz").exists()
+
+
+def test_what_is_no_ct_can_be_forced_and_is_counted_as_doubtful(bundle, scan, write_scan, tmp_path, call):
+    path = write_scan(scan.with_array(np.clip(scan.array, 0, 250)), tmp_path / "ct.nii.gz")
+
+    outcome = call("segment", path, "--output", tmp_path / "out", "--force", *TORCH)
+
+    assert outcome.code == 0
+    assert (tmp_path / "out" / "ct_seg.nii.gz").is_file()
+    assert "1 of 1 scans are segmented, 1 with a warning: look at it first." in " ".join(outcome.out.split())
+
+
+def test_the_precision_is_recorded_and_a_mask_of_another_is_not_done(bundle, two_scans, tmp_path, call):
+    arguments = ("segment", two_scans / "a.nii.gz", "--output", tmp_path / "out", *TORCH, "--json")
+    call(*arguments)
+    assert read_sidecar(tmp_path / "out" / "a_seg.nii.gz").precision == "float32"
+
+    assert statuses(call(*arguments)) == ["skipped"]
+    assert statuses(call(*arguments, "--precision", "bfloat16")) == ["failed"]
+    assert statuses(call(*arguments, "--precision", "bfloat16", "--overwrite")) == ["done"]
+    assert read_sidecar(tmp_path / "out" / "a_seg.nii.gz").precision == "bfloat16"
+    assert statuses(call(*arguments)) == ["skipped"]

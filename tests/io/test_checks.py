@@ -6,6 +6,7 @@ import pytest
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.io import check_ct, read_volume, subtract_1024
+from napari_kidney_seg.io.checks import why_no_ct
 
 
 def volume_of(low: float, high: float, dtype: type) -> Volume:
@@ -31,6 +32,7 @@ def test_what_is_no_ct_is_named(low, high, dtype, code):
     (notice,) = check_ct(volume_of(low, high, dtype))
 
     assert notice.code == code
+    assert why_no_ct(volume_of(low, high, dtype)) == (None if code == "not_hounsfield" else notice)
     assert f"{high:g}" in notice.text
 
 

@@ -148,7 +148,13 @@ class FakeRun:
         notice = Notice(code="cut_scan", text="The kidney reaches the last slice.")
         yield notice
         return SimpleNamespace(
-            labels=self.labels, notices=(notice,), seconds={"coarse": 1.0}, engine="torch", device="cpu", outputs={}
+            labels=self.labels,
+            notices=(notice,),
+            seconds={"coarse": 1.0},
+            engine="torch",
+            device="cpu",
+            precision="float32",
+            outputs={},
         )
 
     def compute(self) -> None:

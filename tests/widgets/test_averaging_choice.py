@@ -88,7 +88,7 @@ def test_the_sidecar_says_what_was_averaged(qtbot, viewer, bundle, install, fake
     widget.runner.run_button.click()
     qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=RUN_MS)
 
-    widget.result.save.click()
-    qtbot.waitUntil(lambda: "read back" in widget.result.saved.text(), timeout=RUN_MS)
+    widget.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in widget.save.saved.text(), timeout=RUN_MS)
 
     assert json.loads(scan_file.with_name("case_seg.json").read_text())["averaging"] == "single+TTA"

@@ -8,9 +8,10 @@ import pytest
 from qtpy.QtWidgets import QInputDialog, QWidget
 
 from napari_kidney_seg.core.volume import Volume
+from napari_kidney_seg.io.checks import why_no_ct
 from napari_kidney_seg.widgets import opening
 from napari_kidney_seg.widgets.layer_data import ct_layer_data
-from napari_kidney_seg.widgets.opening import missing_rescale, open_dicom_folder, open_sample, repair_rescale
+from napari_kidney_seg.widgets.opening import open_dicom_folder, open_sample, repair_rescale
 
 FOLDER = Path("patient")
 
@@ -67,7 +68,7 @@ def test_a_repaired_scan_shows_hounsfield_units_in_the_abdomen_window(model, sca
     stored = Volume(array=(scan.array + 1024).astype(np.int16) * 2, geometry=scan.geometry)
     data, options, _ = ct_layer_data(stored)
     layer = model.add_image(data, **options)
-    assert missing_rescale(stored).code == "rescale_missing"
+    assert why_no_ct(stored).code == "rescale_missing"
 
     repair_rescale(layer)
 

@@ -89,7 +89,7 @@ def test_an_error_is_shown_as_one(notices):
 def test_a_remedy_is_one_click(notices, qtbot):
     clicks = []
 
-    notices.add(Notice(code="x", text="Values are shifted."), remedy=("Subtract 1024", lambda: clicks.append(1)))
+    notices.add(Notice(code="x", text="Values are shifted."), remedies={"Subtract 1024": lambda: clicks.append(1)})
     (button,) = [child for child in notices.findChildren(object) if getattr(child, "text", str)() == "Subtract 1024"]
     button.click()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_kidney_seg.core.errors import InsufficientMemoryError
+from napari_kidney_seg.widgets.edit import EditWidget
+from napari_kidney_seg.widgets.layer_data import ct_layer_data
+from napari_kidney_seg.widgets.layers import add_label_layers
 from napari_kidney_seg.widgets.layout import DISCLAIMER
 from napari_kidney_seg.widgets.segment import SegmentWidget
 from napari_kidney_seg.widgets.stalls import StallSampler
@@ -16,6 +20,7 @@ from napari_kidney_seg.widgets.stalls import StallSampler
 PLUGIN = "napari-kidney-seg"
 CANCEL_MS = 1500
 RUN_MS = 60_000  # only a hang takes longer, on however busy a machine
+VOXEL_ML = 5 * 0.8 * 0.9 / 1000
 STALL_MS = 150  # 50 ms are the goal (benchmarks/gui_stalls.py); test machines are shared
 
 
@@ -48,7 +53,7 @@ def test_without_a_scan_the_widget_says_how_to_open_one_and_cannot_run(widget):
     assert {"Open file…", "Open DICOM folder…", "Open sample"} <= set(buttons)
     assert not widget.runner.run_button.isEnabled()
     assert widget.runner.run_button.toolTip() == "Open a CT scan first."
-    assert not widget.result.isVisibleTo(widget)
+    assert widget._result.isHidden()
 
 
 def test_an_opened_scan_is_chosen_and_can_be_run(opened):
@@ -67,11 +72,12 @@ def test_a_run_shows_three_layers_their_volumes_and_what_was_noticed(qtbot, view
     run_to_end(qtbot, opened)
 
     assert [layer.name for layer in viewer.layers] == ["case", "kidney", "cyst", "tumor"]
-    voxel_ml = 5 * 0.8 * 0.9 / 1000
-    assert opened.result.volumes() == {
-        "kidney": f"{94 * voxel_ml:.1f} ml",
-        "cyst": f"{2 * voxel_ml:.1f} ml",
-        "tumor": f"{4 * voxel_ml:.1f} ml",
+    qtbot.waitUntil(lambda: not opened.volumes.is_waiting, timeout=RUN_MS)
+    assert {name: text.text() for name, text in opened.volumes.texts.items()} == {
+        "right": f"{100 * VOXEL_ML:.1f} ml",  # the mask lies on the patient's right alone
+        "left": "0.0 ml",
+        "cyst": f"{2 * VOXEL_ML:.1f} ml",
+        "tumor": f"{4 * VOXEL_ML:.1f} ml",
     }
     assert texts(opened.runner.notices) == "The kidney reaches the last slice."
     assert opened.runner.progress.is_done
@@ -162,10 +168,10 @@ def test_a_scan_closed_during_its_run_is_not_brought_back(qtbot, viewer, opened)
 
 def test_one_click_saves_the_mask_on_the_grid_of_the_file_with_its_sidecar(qtbot, opened, scan_file, mask):
     run_to_end(qtbot, opened)
-    assert opened.result.save.text() == "Save case_seg.nii.gz"
+    assert opened.save.save.text() == "Save case_seg.nii.gz"
 
-    opened.result.save.click()
-    qtbot.waitUntil(lambda: "read back" in opened.result.saved.text(), timeout=10_000)
+    opened.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in opened.save.saved.text(), timeout=10_000)
 
     saved, stored = nib.load(scan_file.with_name("case_seg.nii.gz")), nib.load(scan_file)
     assert saved.shape == stored.shape
@@ -180,8 +186,8 @@ def test_the_sidecar_says_when_a_person_edited_the_mask(qtbot, viewer, opened, s
     run_to_end(qtbot, opened)
     viewer.layers["tumor"].data_setitem((np.array([5]), np.array([6]), np.array([6])), 2)
 
-    opened.result.save.click()
-    qtbot.waitUntil(lambda: "read back" in opened.result.saved.text(), timeout=10_000)
+    opened.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in opened.save.saved.text(), timeout=10_000)
 
     record = json.loads(scan_file.with_name("case_seg.json").read_text())
     assert [notice["code"] for notice in record["notices"]] == ["cut_scan", "edited"]
@@ -195,7 +201,7 @@ def test_a_mask_that_was_there_before_is_not_replaced_without_asking(qtbot, open
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: asked.append(args[2]) or ("", ""))
     run_to_end(qtbot, opened)
 
-    opened.result.save.click()
+    opened.save.save.click()
 
     assert asked == [str(earlier)]
     assert earlier.read_bytes() == b"drawn by hand"
@@ -210,8 +216,8 @@ def test_beside_a_scan_on_a_read_only_disc_a_person_is_asked_where_to_save(
     monkeypatch.setattr(os, "access", lambda path, _mode: path != scan_file.parent)
     run_to_end(qtbot, opened)
 
-    opened.result.save.click()
-    qtbot.waitUntil(lambda: "read back" in opened.result.saved.text(), timeout=10_000)
+    opened.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in opened.save.saved.text(), timeout=10_000)
 
     assert asked == [str(scan_file.with_name("case_seg.nii.gz"))]
     assert chosen.exists()
@@ -246,11 +252,29 @@ def test_a_ct_without_rescale_is_offered_the_subtraction(qtbot, viewer, widget, 
     (offer,) = [one for one in widget.scan_notices.findChildren(QPushButton) if one.text() == "Subtract 1024"]
     before = raw.data.astype(np.int64)
 
+    assert not widget.runner.run_button.isEnabled()
+
     offer.click()
 
+    assert widget.runner.run_button.isEnabled()
     np.testing.assert_array_equal(raw.data.astype(np.int64), before - 1024)
     assert "1024 was subtracted from every value." in texts(widget.scan_notices)
     assert "Subtract 1024 before" not in texts(widget.scan_notices)
+
+
+def test_what_is_no_ct_is_run_only_when_a_person_allows_it(qtbot, viewer, widget, scan, fake_run):
+    data, options, _ = ct_layer_data(replace(scan, array=(scan.array > 0).astype(np.uint8)))
+    viewer.add_image(data, **options)
+    assert "this looks like a mask, not a scan" in texts(widget.scan_notices)
+    assert not widget.runner.run_button.isEnabled()
+    assert widget.runner.run_button.toolTip() == "The scan is no CT in Hounsfield units: see above."
+
+    (allow,) = [one for one in widget.scan_notices.findChildren(QPushButton) if one.text() == "Allow Run"]
+    allow.click()
+    run_to_end(qtbot, widget)
+
+    assert len(fake_run.jobs) == 1
+    assert "this looks like a mask" in texts(widget.scan_notices)
 
 
 def test_a_layer_without_spacing_is_named_and_not_run(qtbot, viewer, widget, scan, fake_run):
@@ -282,3 +306,35 @@ def test_closing_the_widget_cancels_the_run(qtbot, opened, fake_run):
     opened.close()
 
     qtbot.waitUntil(lambda: not opened.runner.is_running, timeout=CANCEL_MS)
+
+
+def test_volumes_and_save_follow_the_layers_of_the_scan(qtbot, viewer, opened, scan_file, mask):
+    add_label_layers(viewer, mask, opened.scan.layer)
+    assert not opened._result.isHidden()
+    assert opened.save.save.text() == "Save case_seg.nii.gz"
+    opened.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in opened.save.saved.text(), timeout=10_000)
+
+    viewer.layers["tumor"].data_setitem((np.array([5]), np.array([6]), np.array([6])), 2)
+    assert opened.save.saved.text() == ""
+    qtbot.waitUntil(lambda: not opened.volumes.is_waiting, timeout=RUN_MS)
+    assert opened.volumes.texts["tumor"].text() == f"{5 * VOXEL_ML:.1f} ml"
+    for name in ("kidney", "cyst", "tumor"):
+        viewer.layers.remove(name)
+
+    assert opened._result.isHidden()
+
+
+def test_a_mask_saved_before_is_replaced_without_asking_in_either_widget(qtbot, viewer, opened, scan_file, fake_run):
+    run_to_end(qtbot, opened)
+    opened.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in opened.save.saved.text(), timeout=10_000)
+    edit = EditWidget(viewer, run=fake_run)
+    qtbot.addWidget(edit)
+    viewer.layers["cyst"].data_setitem((np.array([5]), np.array([5]), np.array([5])), 3)
+
+    edit.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in edit.save.saved.text(), timeout=10_000)
+
+    saved = np.asarray(nib.load(scan_file.with_name("case_seg.nii.gz")).dataobj)
+    assert np.bincount(saved.ravel()).tolist()[1:] == [93, 4, 3]

@@ -69,10 +69,13 @@ class Engine(ABC):
     name : ``"torch"`` or ``"openvino"``
     device : str
         Where the scores lie.
+    precision : ``"float32"``, ``"bfloat16"`` or ``"float16"``
+        What the network computes with.
     """
 
     name: str
     device: str
+    precision: str = "float32"
 
     @abstractmethod
     def logits(self, windows: Tensor) -> Tensor:

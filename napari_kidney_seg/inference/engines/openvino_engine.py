@@ -50,6 +50,7 @@ class OpenVinoEngine(Engine):
     def __init__(self, spec: NetworkSpec, precision: str = "auto", threads: int | None = None) -> None:
         self._compiled = partial(_compiled_model, hint=_HINTS[precision], threads=threads)
         self._spec = spec
+        self.precision = "bfloat16" if precision == "bfloat16" else "float32"
         self._requests = {spec.window: self._compiled(spec).create_infer_request()}
 
     def logits(self, windows: Tensor) -> Tensor:

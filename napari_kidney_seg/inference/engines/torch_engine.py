@@ -27,6 +27,7 @@ class TorchEngine(Engine):
     def __init__(self, spec: NetworkSpec, device: str = "cpu", precision: str = "auto") -> None:
         self.device = device
         self._dtype = autocast_dtype(device, precision)
+        self.precision = str(self._dtype or torch.float32).removeprefix("torch.")
         self._module = spec.module().to(device)
 
     @torch.inference_mode()

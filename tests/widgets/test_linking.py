@@ -1,0 +1,157 @@
+"""Masks saved to files and opened again, in a real viewer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.volume import LabelVolume
+from napari_kidney_seg.io.images import read_volume, write_labels
+from napari_kidney_seg.widgets.edit import EditWidget
+from napari_kidney_seg.widgets.layer_data import record_of
+from napari_kidney_seg.widgets.layers import add_label_layers, class_layers
+from napari_kidney_seg.widgets.linking import link_masks, masks_on_grid, other_grids, use_mask
+from tests.widgets.conftest import PLUGIN, SHAPE, write_nifti
+
+
+@pytest.fixture
+def mask_file(mask, scan_file):
+    """The mask saved as this package saves it."""
+    path = scan_file.with_name("case_seg.nii.gz")
+    write_labels(replace(mask, source=read_volume(scan_file).source), path)
+    return path
+
+
+@pytest.fixture
+def edit(viewer, bundle, fake_run) -> EditWidget:
+    widget = EditWidget(viewer, run=fake_run)
+    viewer.window.add_dock_widget(widget, name="Edit")
+    yield widget
+    widget.close()
+
+
+def open_all(viewer, *paths):
+    for path in paths:
+        viewer.open(str(path), plugin=PLUGIN)
+
+
+def named(path, name):
+    """Return a copy of the file at `path` under another name."""
+    copy = path.with_name(name)
+    copy.write_bytes(path.read_bytes())
+    return copy
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_saved_mask_opened_again_is_edited_on_its_scan(viewer, edit, scan_file, mask_file, order):
+    files = (scan_file, mask_file)
+    open_all(viewer, *(files[place] for place in order))
+
+    assert sorted(edit.case.layers) == ["cyst", "kidney", "tumor"]
+    assert edit._empty.isHidden()
+    assert all(box.isEnabled() for box in edit._work)
+    record = record_of(edit.case.layers["tumor"].metadata)
+    assert (record.scan, record.label, record.opened_from) == ("case", "tumor", mask_file)
+    assert record.source.path == scan_file
+
+
+def test_an_edited_mask_goes_back_to_its_file_after_asking(qtbot, viewer, edit, scan_file, mask_file, monkeypatch):
+    open_all(viewer, scan_file, mask_file)
+    asked = []
+    monkeypatch.setattr(
+        "napari_kidney_seg.widgets.save_panel.QFileDialog.getSaveFileName",
+        lambda *args: asked.append(args[2]) or (args[2], ""),
+    )
+    viewer.layers["tumor"].data_setitem((np.array([5]), np.array([6]), np.array([6])), 2)
+
+    edit.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in edit.save.saved.text(), timeout=10_000)
+
+    assert asked == [str(mask_file)]
+    assert np.bincount(np.asarray(nib.load(mask_file).dataobj).ravel()).tolist()[1:] == [94, 5, 1]
+
+
+def test_of_two_opened_masks_none_is_taken_before_a_person_chooses(viewer, edit, scan_file, mask_file):
+    other = named(mask_file, "other.nii.gz")
+    open_all(viewer, mask_file, other, scan_file)
+    assert edit.case.layers == {}
+    assert [button.text() for button in edit.masks.offered] == [
+        "Use the mask case_seg.nii.gz",
+        "Use the mask other.nii.gz",
+    ]
+
+    edit.masks.offered[1].click()
+
+    assert {record_of(layer.metadata).opened_from for layer in edit.case.layers.values()} == {other}
+    assert edit._empty.isHidden()
+
+
+def test_a_second_mask_never_mixes_with_the_first(viewer, edit, scan_file, mask_file):
+    open_all(viewer, scan_file, mask_file, named(mask_file, "other.nii.gz"))
+    viewer.layers.remove(edit.case.layers["cyst"])
+    link_masks(viewer.layers)
+
+    assert sorted(edit.case.layers) == ["kidney", "tumor"]
+    assert {record_of(layer.metadata).opened_from for layer in edit.case.layers.values()} == {mask_file}
+
+
+def test_an_opened_mask_leaves_the_layers_of_a_run_alone(viewer, edit, scan_file, mask_file, mask):
+    open_all(viewer, scan_file)
+    found = add_label_layers(viewer, mask, edit.case.ct_layer)
+
+    open_all(viewer, mask_file)
+
+    assert list(class_layers(viewer.layers, edit.case.ct_layer).values()) == sorted(
+        found, key=list(viewer.layers).index
+    )
+
+
+def test_where_two_scans_share_a_grid_the_person_chooses(viewer, edit, scan_file, mask_file):
+    open_all(viewer, scan_file, named(scan_file, "venous.nii.gz"), mask_file)
+    assert edit.case.layers == {}
+
+    edit.masks.offered[0].click()
+
+    assert record_of(edit.case.layers["kidney"].metadata).scan == "venous"  # the scan chosen in the widget
+
+
+def test_a_mask_of_another_grid_is_refused_in_words(viewer, edit, scan, scan_file, tmp_path):
+    shifted = Geometry.from_spacing(SHAPE, scan.spacing, (0.0, 0.0, 0.0))
+    strange = write_nifti(tmp_path / "strange.nii.gz", LabelVolume(array=np.ones(SHAPE, np.uint8), geometry=shifted))
+
+    open_all(viewer, scan_file, strange)
+
+    assert edit.case.layers == {}
+    (notice,) = edit.masks.notices.notices
+    assert notice.text == (
+        "The mask 'strange.nii.gz' (10 x 12 x 14 voxels of 5 x 0.8 x 0.9 mm) cannot be edited on 'case' (10 x 12 x 14 "
+        "voxels of 5 x 0.8 x 0.9 mm): its spacing, place or direction differs. Open the scan it was drawn on."
+    )
+
+
+def test_masks_whose_scan_is_open_by_name_are_not_offered(model, scan, mask):
+    from napari_kidney_seg.widgets.layer_data import ct_layer_data
+
+    data, options, _ = ct_layer_data(scan)
+    ct = model.add_image(data, **options)
+    add_label_layers(model, mask, ct)
+
+    assert masks_on_grid(model.layers, ct) == {}
+    assert other_grids(model.layers, ct) == ()
+
+
+def test_a_layer_without_a_record_is_left_as_it_is(model, scan):
+    from napari_kidney_seg.widgets.layer_data import ct_layer_data
+
+    data, options, _ = ct_layer_data(scan)
+    ct = model.add_image(data, **options)
+    drawn = model.add_labels(np.zeros(SHAPE, np.uint8))
+
+    use_mask([drawn], ct)
+    link_masks(model.layers)
+
+    assert record_of(drawn.metadata) is None

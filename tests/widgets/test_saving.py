@@ -1,0 +1,69 @@
+"""What lies beside a saved mask: the record of the run that made it, or none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.io.sidecar import RunRecord, read_sidecar, sidecar_path_for, write_sidecar
+from napari_kidney_seg.widgets.saving import EDITED, MadeBy, default_mask_path, save_mask
+
+CUT = Notice(code="cut_scan", text="The kidney reaches the last slice.")
+
+
+@pytest.fixture
+def record() -> RunRecord:
+    return RunRecord(
+        source="case.nii.gz",
+        source_sha256="",
+        method="resunet-2.5d",
+        preset="compact",
+        bundle_sha256="",
+        engine="torch",
+        device="cpu",
+        started="",
+        finished="",
+        volumes_ml={"kidney": 1.0, "tumor": 9.0, "cyst": 0.0},
+        notices=(CUT,),
+    )
+
+
+def test_an_opened_mask_keeps_its_record_with_the_volumes_of_now(tmp_path, mask, record):
+    opened, path = tmp_path / "opened.nii.gz", tmp_path / "saved.nii.gz"
+    write_sidecar(opened, record)
+
+    list(save_mask(mask, path, MadeBy(opened_from=opened)))
+    list(save_mask(mask, path, MadeBy(opened_from=path)))  # once more: the notice is not doubled
+
+    voxel_ml = 5 * 0.8 * 0.9 / 1000
+    assert read_sidecar(path) == replace(
+        record,
+        volumes_ml={"kidney": round(94 * voxel_ml, 3), "tumor": round(4 * voxel_ml, 3), "cyst": round(2 * voxel_ml, 3)},
+        notices=(CUT, EDITED),
+    )
+
+
+def test_a_mask_drawn_by_hand_takes_the_record_of_another_away(tmp_path, mask, record):
+    path = tmp_path / "case_seg.nii.gz"
+    write_sidecar(path, record)
+
+    list(save_mask(mask, path, MadeBy()))
+
+    assert path.exists()
+    assert not sidecar_path_for(path).exists()
+
+
+def test_a_file_of_something_else_beside_a_mask_stays(tmp_path, mask):
+    path = tmp_path / "case_seg.nii.gz"
+    for content in ("[1, 2]", '{"RepetitionTime": 2}', "no json"):
+        sidecar_path_for(path).write_text(content)
+
+        list(save_mask(mask, path, MadeBy(opened_from=path)))
+
+        assert sidecar_path_for(path).read_text() == content
+
+
+def test_a_scan_in_no_file_has_no_default_path():
+    assert default_mask_path(None) is None
