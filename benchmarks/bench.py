@@ -25,8 +25,9 @@ from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade
 from napari_kidney_seg.inference.cost import measured_matrix_rate, window_flop
 from napari_kidney_seg.inference.options import RunOptions
-from napari_kidney_seg.io.bundle import Bundle, find_bundle, load_bundle
+from napari_kidney_seg.io.bundle import Bundle, load_bundle
 from napari_kidney_seg.io.images import read_volume, write_labels
+from napari_kidney_seg.io.models import find_bundle
 from napari_kidney_seg.methods import DEFAULT, get_method
 from napari_kidney_seg.phantom.render import sample_scan
 

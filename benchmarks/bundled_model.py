@@ -19,8 +19,9 @@ from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.evaluation.scores import evaluate_case
 from napari_kidney_seg.inference.cascade import run_cascade
-from napari_kidney_seg.io.bundle import Bundle, find_bundle, load_bundle
+from napari_kidney_seg.io.bundle import Bundle, load_bundle
 from napari_kidney_seg.io.images import read_labels, read_volume
+from napari_kidney_seg.io.models import find_bundle
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.dataset import open_dataset
 

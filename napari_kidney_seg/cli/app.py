@@ -235,7 +235,9 @@ def check_data(
 
 @app.command()
 def bundle(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN_FOLDER", help="Run folders that `train` made.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN_FOLDER", help="Run folders of `train`: of each stage, or of all.")
+    ],
     *,
     output: Annotated[Path, typer.Option(help="File to write, .safetensors.")],
     card: Annotated[Path, typer.Option(help="JSON with training_data, licence, and optionally scores and limits.")],

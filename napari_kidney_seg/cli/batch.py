@@ -24,9 +24,10 @@ from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade
 from napari_kidney_seg.inference.options import RunOptions
-from napari_kidney_seg.io.bundle import Bundle, find_bundle, load_bundle
+from napari_kidney_seg.io.bundle import Bundle, load_bundle
 from napari_kidney_seg.io.checks import why_no_ct
 from napari_kidney_seg.io.images import read_volume, write_labels
+from napari_kidney_seg.io.models import find_bundle
 from napari_kidney_seg.io.sidecar import RunRecord, installed_versions, read_sidecar, write_sidecar
 from napari_kidney_seg.methods import get_method
 

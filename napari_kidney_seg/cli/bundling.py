@@ -24,10 +24,13 @@ CARD_FIELDS = ("training_data", "licence", "training", "scores", "limits")
 _NEEDED_FIELDS = ("training_data", "licence")
 UNKNOWN_LICENCE = "not stated; that of the training data may apply"
 LIMITS = "Chosen by its Dice on windows of held-out cases of the same data. Not tested on other scans."
+NOT_VALIDATED = "Not validated: no case was held out, and nothing is known of how good it is. Not tested on any scan."
 
 
 def bundle_stages(runs: tuple[Path, ...], output: Path, card: Path) -> Path:
     """Write the best weights of `runs` with the facts in the JSON file `card` to `output`, and return it.
+
+    A folder of a whole training stands for those of its stages.
 
     Raises
     ------
@@ -36,7 +39,7 @@ def bundle_stages(runs: tuple[Path, ...], output: Path, card: Path) -> Path:
     BundleError
         When a stage has no run, or the card lacks what only its maker knows.
     """
-    records = {folder: _read_run(folder) for folder in runs}
+    records = {folder: _read_run(folder) for given in runs for folder in _stage_folders(given)}
     kinds = sorted({(record["method"], record["preset"]) for record in records.values()})
     if len(kinds) != 1:
         raise DatasetError(f"Found runs of {kinds!r}; needed one method at one preset. Bundle them apart.")
@@ -82,20 +85,26 @@ def _weights(request: TrainingRequest, stage: Stage, start: Bundle | None) -> li
 def _facts(request: TrainingRequest, start: Bundle | None) -> dict[str, Any]:
     """Return what the card says of a training."""
     runs = view_training(request.output).runs
+    scores = {run.stage: run.best.scores for run in runs if run.best is not None}
     cases = max(len(run.facts()["cases"]) for run in TrainingFolder(request.output).runs())
     before = f", from weights trained on {start.card.training_data}" if start is not None else ""
     trunk = f", the trunk from {request.trunk.name!r}" if request.trunk is not None else ""
     return {
-        "training_data": f"{cases} cases of {Path(request.data).name!r}{before}{trunk}",
+        "training_data": f"{cases} case{'' if cases == 1 else 's'} of {Path(request.data).name!r}{before}{trunk}",
         "licence": UNKNOWN_LICENCE,
         "training": {run.stage: _training(run) for run in runs},
-        "scores": {"held-out windows": {run.stage: run.best.scores for run in runs if run.best is not None}},
-        "limits": LIMITS,
+        "scores": {"held-out windows": scores} if scores else {},
+        "limits": LIMITS if scores else NOT_VALIDATED,
     }
 
 
 def _training(run: RunView) -> dict[str, int]:
     return {"epochs": len(run.epochs)} | ({"best epoch": run.best.epoch} if run.best is not None else {})
+
+
+def _stage_folders(folder: Path) -> list[Path]:
+    """Return the run folders of the stages in `folder`, that of a whole training; or `folder` itself."""
+    return [run.path for run in TrainingFolder(folder).runs()] or [folder]
 
 
 def _read_run(folder: Path) -> Mapping[str, str]:

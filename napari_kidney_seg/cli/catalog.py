@@ -11,8 +11,9 @@ from rich.markup import escape
 from napari_kidney_seg.cli.console import print_record
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.method import Method
-from napari_kidney_seg.io.bundle import MODELS_FOLDER, Bundle, Card, list_bundles, read_card
+from napari_kidney_seg.io.bundle import Bundle, Card, read_card
 from napari_kidney_seg.io.card_text import score_lines
+from napari_kidney_seg.io.models import MODELS_FOLDER, list_bundles
 from napari_kidney_seg.methods import PRESETS, REGISTRY, get_method
 
 
@@ -101,7 +102,7 @@ def _card_lines(path: Path, card: Card | str) -> list[str]:
         f"method {card.method}, preset {card.preset}, {path.stat().st_size / 1e6:.1f} MB",
         f"trained on {card.training_data}",
         f"licence {card.licence}",
-        *score_lines(card.scores),
+        *(score_lines(card.scores) if card.is_measured else ["not validated: nothing was measured with it"]),
         *([f"limits: {card.limits}"] if card.limits else []),
         card.intended_use,
         f"sha256 {Bundle(path, card).sha256}",

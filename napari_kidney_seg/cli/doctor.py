@@ -21,7 +21,7 @@ from napari_kidney_seg.cli.demo import has_display
 from napari_kidney_seg.core.device import free_memory
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.method import Method
-from napari_kidney_seg.io.bundle import find_bundle, user_models_folder
+from napari_kidney_seg.io.models import find_bundle, user_models_folder
 from napari_kidney_seg.methods import DEFAULT, get_method
 
 PACKAGES = ("napari-kidney-seg", "napari", "npe2", "torch", "monai", "nibabel", "SimpleITK", "lightning")

@@ -21,7 +21,7 @@ from napari_kidney_seg.core.device import choose_device
 from napari_kidney_seg.core.errors import DatasetError, UnwritableImageError, error_text
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.core.method import Stage
-from napari_kidney_seg.io.bundle import new_bundle_path
+from napari_kidney_seg.io.models import new_bundle_path
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.dataset import Dataset, open_dataset
 from napari_kidney_seg.training.request import SPLIT_SEED, VALIDATION_SHARE, TrainingRequest, training_name
@@ -67,7 +67,7 @@ def train(request: TrainingRequest, console: Console, *, resume: bool = False) -
         request = replace(request, bundle=new_bundle_path(name))
     folder.make()
     folder.begin(request)
-    with _telling_of_failure(folder), _naming_a_full_disk(request.output):
+    with _telling_of_failure(folder), _naming_a_full_disk(request.output), _taking_leave(console):
         outcome = follow(_train(request, stages, resume=resume), f"train {method.name}", console)
         outcome = replace(outcome, bundle=bundle_training(request, method))
         folder.end(outcome)
@@ -100,8 +100,7 @@ def _train_stage(
         stage = replace(stage, recipe=replace(stage.recipe, epochs=request.epochs))
     parts = cases.split(VALIDATION_SHARE, SPLIT_SEED)  # before cases are left out: the same for every method
     training, validation = (part.without(stage.recipe.excluded_cases) for part in parts)
-    text = f"{len(training)} cases to train on, {len(validation)} to validate on."
-    yield Notice(code="cases", text=text, level="info")
+    yield _cases_notice(len(training), len(validation))
     if request.trunk is not None and options.start_from:
         text = f"The trunk starts from the {len(options.start_from)} tensors of {request.trunk.name!r}."
         yield Notice(code="trunk", text=text, level="info")
@@ -111,6 +110,19 @@ def _train_stage(
     if request.stage is None:  # so that each stage can also be looked at, resumed or bundled by itself
         TrainingFolder(run).record_request(replace(request, stage=stage.name, output=run, bundle=None))
     yield from trainer.run()
+
+
+def _cases_notice(training: int, validation: int) -> Notice:
+    text = f"{training} case{'' if training == 1 else 's'} to train on, {validation} to validate on."
+    if validation:
+        return Notice(code="cases", text=text, level="info")
+    return Notice(
+        code="not_validated",
+        text=(
+            f"{text} Nothing will be known of how good the model is: the weights of the last epoch are kept, and it "
+            "does not take the place of a measured one. Give at least two patients."
+        ),
+    )
 
 
 def _until_stop(
@@ -155,6 +167,16 @@ def _telling_of_failure(folder: TrainingFolder) -> Iterator[None]:
             outcome = Outcome(state=State.STOPPED)
         with suppress(UnwritableImageError):  # the reason itself must not get lost
             folder.end(outcome)
+        raise
+
+
+@contextmanager
+def _taking_leave(console: Console) -> Iterator[None]:
+    """Say what is kept when a person interrupts the block."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("Interrupted; what was trained up to the last finished epoch is kept. Go on with --resume.")
         raise
 
 

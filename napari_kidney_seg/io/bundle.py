@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
-MODELS_FOLDER = Path(__file__).resolve().parents[1] / "models"
 INTENDED_USE = "Research and annotation. Not a medical device; not for diagnosis."
 
 
@@ -64,6 +62,11 @@ class Card:
     limits: str = ""
     intended_use: str = INTENDED_USE
     format: int = FORMAT
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything was measured with the weights."""
+        return any(map(_holds_a_figure, self.scores.values()))
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,13 @@ def differences(described: Mapping[str, Any], stage: Stage) -> Iterator[tuple[st
     for key, now in describe_stage(stage).items():
         if described.get(key) != now:
             yield key, described.get(key), now
+
+
+def _holds_a_figure(scores: Any) -> bool:
+    """Return whether a number stands somewhere in the `scores` of a card."""
+    if isinstance(scores, Mapping):
+        return any(map(_holds_a_figure, scores.values()))
+    return isinstance(scores, int | float)
 
 
 def read_card(path: Path) -> Card:
@@ -244,55 +254,3 @@ def _stored(name: str, tensor: torch.Tensor) -> torch.Tensor:
         raise BundleError(f"The weights {name!r} hold values that are no numbers. Train the stage again.")
     half = tensor.half()
     return half if half.isfinite().all() else tensor.float()
-
-
-def user_models_folder() -> Path:
-    """Return the folder where a user's own bundles live."""
-    from platformdirs import user_data_path
-
-    return user_data_path("napari-kidney-seg", appauthor=False) / "models"
-
-
-def new_bundle_path(name: str) -> Path:
-    """Return where a new bundle called `name` goes among the user's own; a number is added when the name is taken."""
-    names = (f"{name}-{number}" if number > 1 else name for number in count(1))
-    paths = (user_models_folder() / f"{free}.safetensors" for free in names)
-    return next(path for path in paths if not path.exists())
-
-
-def list_bundles() -> list[Path]:
-    """Return the bundled models and then the user's own, by name."""
-    folders = (MODELS_FOLDER, user_models_folder())
-    return [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.safetensors"))]
-
-
-def fitting_bundles(method: Method) -> list[Path]:
-    """Return the known bundles whose card agrees with `method` at its preset: a user's own first, the newest before."""
-    fitting = [path for path in list_bundles() if _fits(path, method)]
-    own = [path for path in fitting if path.parent != MODELS_FOLDER]
-    own.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    return own + [path for path in fitting if path.parent == MODELS_FOLDER]
-
-
-def find_bundle(method: Method) -> Path:
-    """Return the preferred one of `fitting_bundles`.
-
-    Raises
-    ------
-    BundleError
-        When there is none.
-    """
-    for path in fitting_bundles(method):
-        return path
-    raise BundleError(
-        f"No bundle for method {method.name!r} at preset {method.preset!r} is installed. Train one "
-        f"(`napari-kidney-seg train {method.name} ...`), or put one into {str(user_models_folder())!r}."
-    )
-
-
-def _fits(path: Path, method: Method) -> bool:
-    try:
-        card = load_bundle(path, method).card
-    except BundleError:
-        return False
-    return card.preset == method.preset

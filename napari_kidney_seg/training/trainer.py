@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class Trainer:
     ------
     DatasetError
         When there is no training case, the run folder holds a run that was not asked to be resumed, or the run to be
-        resumed was started with another stage or other cases.
+        resumed was started with another stage or other cases, or its checkpoint is damaged.
     KidneySegError
         When this machine does not have the device.
     """
@@ -289,7 +290,14 @@ class Trainer:
     def _resume(self) -> None:
         self.folder.check(self.task)
         state = self._state()
-        self.fabric.load(self.folder.last, state, weights_only=True)
+        try:
+            self.fabric.load(self.folder.last, state, weights_only=True)
+        except (RuntimeError, UnpicklingError, EOFError, KeyError, ValueError) as error:
+            raise DatasetError(
+                f"The checkpoint {str(self.folder.last)!r} cannot be read ({type(error).__name__}): it is "
+                "damaged, or from another version. Start a new run in another folder; the best weights so far, "
+                f"{self.folder.best.name!r}, are not lost: `bundle` makes a model of them, which --init starts from."
+            ) from error
         self.progress = state["progress"]
 
     def _state(self) -> dict[str, Any]:

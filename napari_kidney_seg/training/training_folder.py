@@ -151,7 +151,8 @@ class TrainingFolder:
         Raises
         ------
         DatasetError
-            When another process trains here, there is a run that is not to be resumed, or it is of another request.
+            When another process trains here, there is a run that is not to be resumed, none where one is to be, or it
+            is of another request.
         UnwritableImageError
             When the bundle to be made would replace another one.
         """
@@ -163,6 +164,10 @@ class TrainingFolder:
             )
         if self.has_checkpoint and not resume:
             raise DatasetError(f"{str(self.path)!r} holds a run already. Resume it, or choose an empty folder.")
+        if resume and not self.runs() and self.request() is None:
+            raise DatasetError(
+                f"There is no training in {str(self.path)!r} to go on from. Check the folder, or leave out --resume."
+            )
         before = self.request() if resume else None
         request = request.continuing(before) if before is not None else request
         own = before.bundle if before is not None else None

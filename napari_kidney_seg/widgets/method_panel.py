@@ -12,7 +12,8 @@ from napari_kidney_seg.core.device import DEVICES, ENGINES
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.method import Method
-from napari_kidney_seg.io.bundle import find_bundle, fitting_bundles, read_card
+from napari_kidney_seg.io.bundle import read_card
+from napari_kidney_seg.io.models import find_bundle, fitting_bundles
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.widgets.averaging_choice import AveragingChoice
 from napari_kidney_seg.widgets.choices import find_choice, offer_presets

@@ -57,9 +57,14 @@ def weights_text(bundle: Path | None) -> str:
 
 
 def measured_text(bundle: Path | None) -> str:
-    """Return the mean figures on the card of `bundle`, in a line; empty where none are known."""
+    """Return the mean figures on the card of `bundle`, in a line, or that there are none; empty without a card."""
+    if bundle is None:
+        return ""
     try:
-        lines = mean_lines(read_card(bundle).scores) if bundle is not None else []
+        card = read_card(bundle)
     except BundleError:
-        lines = []  # `weights_text` tells what is wrong with it
+        return ""  # `weights_text` tells what is wrong with it
+    if not card.is_measured:
+        return "Not validated: nobody knows how good this model is."
+    lines = mean_lines(card.scores)
     return f"Measured Dice, {'; '.join(lines)}" if lines else ""

@@ -12,7 +12,7 @@ from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_kidney_seg.cli.process import start_training
-from napari_kidney_seg.io.bundle import new_bundle_path
+from napari_kidney_seg.io.models import new_bundle_path
 from napari_kidney_seg.training.request import TrainingRequest
 from napari_kidney_seg.training.training_folder import State, TrainingFolder, living_training, user_runs_folder
 from napari_kidney_seg.training.training_view import TrainingView

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QSp
 
 from napari_kidney_seg.core.device import DEVICES
 from napari_kidney_seg.core.method import Method
-from napari_kidney_seg.io.bundle import fitting_bundles
+from napari_kidney_seg.io.models import fitting_bundles
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.request import TrainingRequest, training_name
 from napari_kidney_seg.training.training_folder import user_runs_folder

@@ -76,8 +76,8 @@ def models(tmp_path, monkeypatch) -> Path:
     """The folder of the user's models, empty; no other models are known."""
     folder = tmp_path / "models"
     folder.mkdir()
-    monkeypatch.setattr("napari_kidney_seg.io.bundle.user_models_folder", lambda: folder)
-    monkeypatch.setattr("napari_kidney_seg.io.bundle.MODELS_FOLDER", tmp_path / "no_models")
+    monkeypatch.setattr("napari_kidney_seg.io.models.user_models_folder", lambda: folder)
+    monkeypatch.setattr("napari_kidney_seg.io.models.MODELS_FOLDER", tmp_path / "no_models")
     return folder
 
 

@@ -12,8 +12,9 @@ import pytest
 from napari_kidney_seg.cli import training
 from napari_kidney_seg.core.events import EpochDone
 from napari_kidney_seg.core.volume import LabelVolume
-from napari_kidney_seg.io.bundle import list_bundles, load_bundle
+from napari_kidney_seg.io.bundle import load_bundle
 from napari_kidney_seg.io.images import read_labels, write_labels
+from napari_kidney_seg.io.models import list_bundles
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.request import TrainingRequest
@@ -161,7 +162,7 @@ def test_a_whole_method_is_trained_stage_by_stage_and_bundled_among_the_users_ow
     assert outcome.code == 0, outcome.err
     (file,) = list_bundles()
     card = load_bundle(file, get_method("oracle", "compact")).card
-    assert card.training_data == "1 cases of 'data'"
+    assert card.training_data == "1 case of 'data'"
     assert card.training["kidney"]["epochs"] == 2
     assert logged_epochs(train_all.folder / "lesion") == [1, 2]
     ended = TrainingFolder(train_all.folder).outcome()
@@ -222,7 +223,7 @@ def test_one_stage_trained_from_a_bundle_takes_its_other_stages_from_there(train
     old, new = load_bundle(bundle, method), load_bundle(file, method)
     assert new.members("kidney")[0] == old.members("kidney")[0]
     assert new.members("lesion")[0].keys() == old.members("lesion")[0].keys()
-    assert new.card.training_data == "1 cases of 'data', from weights trained on none"
+    assert new.card.training_data == "1 case of 'data', from weights trained on none"
 
 
 def test_why_a_training_failed_is_recorded_for_those_who_follow_it(registered, models, tmp_path, call):
@@ -289,3 +290,68 @@ def test_cases_left_out_by_one_method_do_not_move_the_others_to_validation(train
 
     assert [case.name for case in seen[1].training.cases] == [learned]
     assert not seen[1].validation.cases
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_folder_of_a_whole_training_is_bundled_as_its_stages(train_all, card, tmp_path, call):
+    train_all("--epochs", 1)
+
+    outcome = call("bundle", train_all.folder, "--output", tmp_path / "mine.safetensors", "--card", card)
+
+    assert outcome.code == 0, outcome.err
+    members = load_bundle(tmp_path / "mine.safetensors", get_method("oracle", "compact")).card.members
+    assert members == {"kidney": 1, "lesion": 1}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_that_was_not_validated_says_so_and_stands_in_for_no_other(train_all, cases, bundle, call):
+    for file in cases.glob("b*"):
+        file.unlink()
+
+    outcome = train_all("--epochs", 1)
+
+    assert outcome.code == 0, outcome.err
+    assert "1 case to train on, 0 to validate on. Nothing will be known" in " ".join(outcome.out.split())
+    method = get_method("oracle", "compact")
+    (made,) = [path for path in list_bundles() if path != bundle]
+    card = load_bundle(made, method).card
+    assert (card.is_measured, card.scores) == (False, {})
+    assert card.limits.startswith("Not validated: no case was held out")
+    assert "not validated: nothing was measured with it" in " ".join(call("models").out.split())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("damage", [lambda content: content[:500], lambda _: b"", lambda _: b"no checkpoint"])
+def test_a_damaged_checkpoint_is_called_one_and_the_best_weights_stay(train, cases, call, damage):
+    folder = train("kidney")
+    run = RunFolder(folder)
+    run.last.write_bytes(damage(run.last.read_bytes()))
+    best = run.best.read_bytes()
+
+    outcome = call("train", "oracle", "kidney", "--data", cases, "--output", folder, "--epochs", 2, "--resume")
+
+    assert outcome.code == 1
+    assert "it is damaged, or from another version. Start a new run in another folder" in " ".join(outcome.err.split())
+    assert run.best.read_bytes() == best
+
+
+def test_going_on_where_nothing_was_trained_is_refused(train_all):
+    outcome = train_all("--resume")
+
+    assert outcome.code == 1
+    assert "There is no training in" in outcome.err
+    assert not train_all.folder.exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_interrupted_training_says_what_is_kept(train_all, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "follow", interrupted)
+
+    outcome = train_all("--epochs", 1)
+
+    assert outcome.code != 0
+    assert "Interrupted; what was trained up to the last finished epoch is kept" in " ".join(outcome.out.split())
+    assert TrainingFolder(train_all.folder).outcome().state is State.STOPPED

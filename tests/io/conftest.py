@@ -13,8 +13,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
+import torch
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.bundling import write_bundle
 
 AXIAL = (1, 0, 0, 0, 1, 0)
 LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -221,3 +225,26 @@ def compress_jpeg_2000(path: Path) -> None:
 @pytest.fixture
 def jpeg_2000() -> Callable[[Path], None]:
     return compress_jpeg_2000
+
+
+@pytest.fixture
+def method():
+    """The default method at the sizes of tests."""
+    return get_method("resunet-2.5d", "smoke")
+
+
+@pytest.fixture
+def weights(method):
+    """Random weights for `method`, two models of its kidney stage."""
+    torch.manual_seed(0)
+    return {
+        stage.name: [stage.network(**stage.network_args).state_dict() for _ in range(1 + (stage.name == "kidney"))]
+        for stage in method.stages
+    }
+
+
+@pytest.fixture
+def saved(method, weights, tmp_path):
+    """The bundle of `weights`, with a figure on its card."""
+    facts = {"training_data": "two balls", "licence": "CC0", "scores": {"phantoms": {"kidney": 0.5}}}
+    return write_bundle(method, weights, tmp_path / "model.safetensors", facts)

@@ -5,30 +5,11 @@ import torch
 
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.io import bundle as bundle_module
-from napari_kidney_seg.io.bundle import find_bundle, fitting_bundles, list_bundles, load_bundle, read_card
+from napari_kidney_seg.io.bundle import load_bundle, read_card
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.bundling import write_bundle
 
-FACTS = {"training_data": "two balls", "licence": "CC0", "scores": {"phantoms": {"kidney": 0.5}}}
-
-
-@pytest.fixture
-def method():
-    return get_method("resunet-2.5d", "smoke")
-
-
-@pytest.fixture
-def weights(method):
-    torch.manual_seed(0)
-    return {
-        stage.name: [stage.network(**stage.network_args).state_dict() for _ in range(1 + (stage.name == "kidney"))]
-        for stage in method.stages
-    }
-
-
-@pytest.fixture
-def saved(method, weights, tmp_path):
-    return write_bundle(method, weights, tmp_path / "model.safetensors", FACTS)
+FACTS = {"training_data": "two balls", "licence": "CC0"}
 
 
 def test_weights_come_back_in_half_precision_by_stage_and_member(saved, weights, method):
@@ -88,25 +69,6 @@ def test_a_newer_format_asks_for_an_update(saved, method, monkeypatch):
 
     with pytest.raises(BundleError, match="Update napari-kidney-seg"):
         load_bundle(saved.path, method)
-
-
-def test_a_users_own_bundle_comes_before_the_bundled_one_while_it_fits(saved, method, monkeypatch, tmp_path):
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "mine.safetensors").write_bytes(saved.path.read_bytes())
-    monkeypatch.setattr(bundle_module, "user_models_folder", lambda: own)
-
-    assert find_bundle(method) == own / "mine.safetensors"
-    assert own / "mine.safetensors" in list_bundles()
-    changed = replace(method, stages=(replace(method.stages[0], window=(16, 16, 16)), *method.stages[1:]))
-    assert fitting_bundles(changed) == []
-
-
-def test_no_bundle_says_where_one_could_be(method, monkeypatch, tmp_path):
-    monkeypatch.setattr(bundle_module, "user_models_folder", lambda: tmp_path)
-
-    with pytest.raises(BundleError, match=r"No bundle for method 'resunet-2.5d' at preset 'smoke'"):
-        find_bundle(method)
 
 
 def test_weights_too_large_for_half_precision_and_counters_are_kept_as_they_are(method, weights, tmp_path):

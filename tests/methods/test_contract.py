@@ -10,7 +10,8 @@ import torch
 from napari_kidney_seg.core.errors import UnknownMethodError
 from napari_kidney_seg.imaging.orientation import reorient
 from napari_kidney_seg.inference.cascade import run_cascade
-from napari_kidney_seg.io.bundle import MODELS_FOLDER, load_bundle, read_card
+from napari_kidney_seg.io.bundle import load_bundle, read_card
+from napari_kidney_seg.io.models import MODELS_FOLDER
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.methods.masses_net import Choices, masses_net
 from napari_kidney_seg.training.bundling import write_bundle

@@ -22,7 +22,7 @@ RAS_OF_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 def registered(monkeypatch, tmp_path):
     """The one line in the registry; the folder of a person's own models is empty."""
     monkeypatch.setitem(REGISTRY, "threshold", "tests.methods.sixth_method")
-    monkeypatch.setattr("napari_kidney_seg.io.bundle.user_models_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr("napari_kidney_seg.io.models.user_models_folder", lambda: tmp_path / "models")
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def install(tmp_path, monkeypatch) -> Callable[..., Path]:
     """Return a function that installs weights without tensors for a method at preset compact."""
     folder = tmp_path / "models"
     folder.mkdir()
-    monkeypatch.setattr("napari_kidney_seg.io.bundle.user_models_folder", lambda: folder)
+    monkeypatch.setattr("napari_kidney_seg.io.models.user_models_folder", lambda: folder)
 
     def write(name: str, **members: int) -> Path:
         card = Card(

@@ -35,7 +35,7 @@ def data(tmp_path):
 @pytest.fixture
 def places(tmp_path, monkeypatch):
     """Folders for the user's models and trainings."""
-    monkeypatch.setattr("napari_kidney_seg.io.bundle.user_models_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr("napari_kidney_seg.io.models.user_models_folder", lambda: tmp_path / "models")
     for module in ("train", "training_form"):
         monkeypatch.setattr(f"napari_kidney_seg.widgets.{module}.user_runs_folder", lambda: tmp_path / "runs")
     return tmp_path
