@@ -13,7 +13,7 @@ from napari_kidney_seg.core.errors import KidneySegError
 DEFAULT_METHOD = "resunet-2.5d"  # of `methods.DEFAULT`, which a test compares; importing it here would cost time
 
 MethodOption = Annotated[str, typer.Option(help="A name that `methods` lists.")]
-PresetOption = Annotated[str, typer.Option(help="Sizes of the method: 'compact' or 'paper'.")]
+PresetOption = Annotated[str, typer.Option(help="Sizes: 'compact', 'paper', or another that `methods` lists.")]
 DeviceOption = Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.")]
 DATA_HELP = "Labeled cases: KiTS, nnU-Net, or NAME.nii.gz with NAME_seg.nii.gz; phantoms:20 renders some."
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]

@@ -18,6 +18,7 @@ from rich.markup import escape
 from napari_kidney_seg.cli.console import follow, print_record
 from napari_kidney_seg.cli.scans import find_scans, mask_names
 from napari_kidney_seg.core.averaging import find_averaging
+from napari_kidney_seg.core.device import choose_device, choose_engine
 from napari_kidney_seg.core.errors import KidneySegError, UnreadableImageError, UnwritableImageError
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.core.labels import KITS
@@ -77,7 +78,7 @@ class ScanTask:
 def open_model(
     method: str, preset: str, bundle: Path | None, options: RunOptions, averaging: str | None = None
 ) -> Model:
-    """Return the method with its weights checked against it; without `bundle` the newest known.
+    """Return the method with its weights checked against it; without `bundle` the preferred one of those here.
 
     With `averaging`, the name of one of its averagings, that takes the place of the one in `options`.
 
@@ -87,7 +88,10 @@ def open_model(
         When there is no such method, preset or averaging.
     BundleError
         When there are no weights for it, or they do not fit.
+    KidneySegError
+        When the device or the engine is not there.
     """
+    choose_engine(options.engine, choose_device(options.device))
     chosen = get_method(method, preset)
     if averaging is not None:
         options = replace(options, averaging=find_averaging(chosen, averaging))
@@ -181,7 +185,7 @@ def run_batch(tasks: Sequence[ScanTask], model: Model, existing: Existing, conso
             logger.debug("segmenting %s failed", task.scan, exc_info=True)
             failed[task] = str(error) or repr(error)
             print_record(console, {"scan": str(task.scan), "status": "failed", "error": failed[task]})
-            console.print(f"{escape(title)}: failed", style="red")
+            console.print(escape(f"[{number}/{len(tasks)}] {task.scan}: failed"), style="red")
     _print_summary(tasks, failed, doubtful, console)
     return tuple(failed)
 

@@ -15,12 +15,16 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from napari_kidney_seg.core import events
 
 Result = TypeVar("Result")
+PIPE_WIDTH = 1000  # columns where no terminal shows them: a path must not be broken in a log
 Events = Generator[events.Event, None, Result]
 
 
 def people_console(*, as_json: bool) -> Console:
     """Return the console for people; with `as_json` it says nothing, and `print_record` speaks instead."""
-    return Console(quiet=as_json)
+    console = Console(quiet=as_json)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def print_record(console: Console, record: Mapping[str, Any]) -> None:

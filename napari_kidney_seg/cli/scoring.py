@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 
 from napari_kidney_seg.cli.console import follow, print_record
 from napari_kidney_seg.evaluation.pairing import pair
+from napari_kidney_seg.evaluation.scores import EVALUATION_CLASSES
 from napari_kidney_seg.evaluation.table import COLUMNS, Table, evaluate_pairing, write_csv
 
 
@@ -26,6 +27,11 @@ def score(prediction: Path, reference: Path, csv: Path | None, console: Console)
     table = follow(evaluate_pairing(pair(prediction, reference)), "evaluate", console)
     console.print(_pretty(table))
     console.print(f"KiTS19 composite (mean Dice of kidney with masses and of tumor): {table.mean.kits19_composite:.4f}")
+    for one in EVALUATION_CLASSES:
+        names = [case.name for case in table.cases if one.name in case.absent]
+        if names:
+            rule = "it scores 1 where none was found, else 0, as in KiTS"
+            console.print(f"No {one.name} in the reference of {escape(', '.join(names))}: {rule}.", style="yellow")
     for path in table.unpaired:
         console.print(f"No partner, not scored: {escape(str(path))}", style="yellow")
     for name, message in table.failed.items():
@@ -38,7 +44,7 @@ def score(prediction: Path, reference: Path, csv: Path | None, console: Console)
 
 
 def _pretty(table: Table) -> RichTable:
-    pretty = RichTable(*COLUMNS)
+    pretty = RichTable(*(column.replace("_", "\n", 1) for column in COLUMNS))
     for name, *scores in table.rows:
         style = "bold" if name == table.mean.name else None
         pretty.add_row(escape(str(name)), *(f"{value:.4f}" for value in scores), style=style)

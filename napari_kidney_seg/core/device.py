@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_NEVER_ON = {"darwin": ("cuda",)}  # by `sys.platform`; on all others, MPS
 ENGINES = ("auto", "torch", "openvino")
 # Full-size feature maps, each as wide as the first convolution, that a residual U-Net cannot do without while it
 # predicts: input and result of a unit, its hidden features, its shortcut, one skip. Engines take up to twice as many.
 LIVE_FEATURE_MAPS = 5
 BFLOAT16_CAPABILITY = (8, 0)  # of a CUDA card, the first that computes bfloat16
+
+
+def offered_devices() -> tuple[str, ...]:
+    """Return those of `DEVICES` that a machine of this system can have, without asking torch for its card."""
+    never = _NEVER_ON.get(sys.platform, ("mps",))
+    return tuple(name for name in DEVICES if name not in never)
 
 
 def choose_device(wanted: str = "auto") -> str:

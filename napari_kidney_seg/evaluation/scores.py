@@ -55,11 +55,14 @@ class CaseScores:
     name : str
         The case.
     dice, surface_dice : mapping of evaluation class name to score, 0..1
+    absent : tuple of str
+        Evaluation classes that the reference does not have: their scores are 1 where none was found, else 0.
     """
 
     name: str
     dice: Mapping[str, float]
     surface_dice: Mapping[str, float]
+    absent: tuple[str, ...] = ()
 
     @property
     def kits19_composite(self) -> float:
@@ -132,12 +135,13 @@ def evaluate_case(prediction: LabelVolume, reference: LabelVolume, name: str) ->
     _check_one_grid(prediction, reference)
     around = foreground_box((prediction.array != 0) | (reference.array != 0)) or Box(start=(0, 0, 0), stop=(1, 1, 1))
     predicted, expected = prediction.array[around.slices], reference.array[around.slices]
-    overlaps, surfaces = {}, {}
+    overlaps, surfaces, absent = {}, {}, []
     for one in EVALUATION_CLASSES:
         mine, theirs = np.isin(predicted, one.labels), np.isin(expected, one.labels)
+        absent += [] if theirs.any() else [one.name]
         overlaps[one.name] = dice(mine, theirs)
         surfaces[one.name] = surface_dice(mine, theirs, reference.spacing, one.tolerance_mm)
-    return CaseScores(name=name, dice=overlaps, surface_dice=surfaces)
+    return CaseScores(name=name, dice=overlaps, surface_dice=surfaces, absent=tuple(absent))
 
 
 def _with_margin(box: Box) -> Box:

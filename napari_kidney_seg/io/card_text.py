@@ -25,11 +25,18 @@ def _lines(name: str, value: Any) -> list[str]:
     if not isinstance(value, Mapping):
         return [f"{name}: {_rounded(value)}"]
     groups = {key: one for key, one in value.items() if isinstance(one, Mapping)}
-    plain = ", ".join(f"{key} {_rounded(one)}" for key, one in value.items() if key not in groups)
+    plain = ", ".join(_figure(key, one) for key, one in value.items() if key not in groups)
     lines = [f"{name}: {plain}"] if plain else []
     for key, group in groups.items():
         lines += _lines(f"{name}, {key}", group)
     return lines
+
+
+def _figure(key: str, value: Any) -> str:
+    """Return a figure in words, its unit behind it: ``lesion_ml`` 12 is ``"lesion 12 ml"``."""
+    name = key.removesuffix("_ml")
+    text = f"{name.replace('_', ' ')} {_rounded(value)}"
+    return text if name == key else f"{text} ml"
 
 
 def _rounded(value: Any) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QGroupBox, QLabel, QLayout, QScrollArea, QVBoxLayout, QWidget
 
+from napari_kidney_seg.widgets.docking import TabTogether
+
 SWATCH = 12  # pixels
 DISCLAIMER = "For research and annotation. Not a medical device; not for diagnosis."
 
@@ -57,7 +59,10 @@ def flush_column(parent: QWidget) -> QVBoxLayout:
 
 
 def fill_page(parent: QWidget, groups: Iterable[QWidget]) -> None:
-    """Fill `parent` with `groups` below each other, scrolling where they do not fit, and the disclaimer at the end."""
+    """Fill `parent` with `groups` below each other, scrolling where they do not fit, and the disclaimer at the end.
+
+    Its dock becomes a tab beside the others of this plugin.
+    """
     page = QWidget()
     column = QVBoxLayout(page)
     for part in (*groups, wrapped_label(DISCLAIMER)):
@@ -69,6 +74,7 @@ def fill_page(parent: QWidget, groups: Iterable[QWidget]) -> None:
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(page)
     flush_column(parent).addWidget(area)
+    TabTogether(parent)
 
 
 class VerticalScroll(QScrollArea):

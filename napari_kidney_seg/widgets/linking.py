@@ -20,21 +20,24 @@ Masks = dict[Path, list["Labels"]]
 SAME_GRID_MM = 1e-2  # other programs write the corners of a grid with errors up to this
 
 
-def link_masks(layers: LayerList) -> None:
-    """Give each scan without a mask the one that was opened and lies on its grid.
+def link_masks(layers: LayerList) -> list[Image]:
+    """Give each scan without a mask the one that was opened and lies on its grid; return the scans that got one.
 
     Only where that leaves no doubt: no other open scan has that grid, and no other opened mask.
     """
+    linked: list[Image] = []
     if not _opened_masks(layers):
-        return
+        return linked
     scans = [layer for layer in layers if is_ct(layer)]
     for scan in scans:
         masks = masks_on_grid(layers, scan)
         others = [one for one in scans if one is not scan and _lies_on(_record(one), _record(scan))]
         present = {_origin(layer) for layer in class_layers(layers, scan).values()}
         if len(masks) == 1 and not others and present <= set(masks):
+            linked.append(scan)
             for mask in masks.values():
                 use_mask(mask, scan)
+    return linked
 
 
 def use_mask(mask: Iterable[Labels], scan: Image) -> None:
@@ -44,6 +47,13 @@ def use_mask(mask: Iterable[Labels], scan: Image) -> None:
         own = record_of(layer.metadata)
         if own is not None and own.source is not None:
             layer.metadata[METADATA_KEY] = record.for_label(own.label, opened_from=own.source.path)
+
+
+def put_below_masks(layers: LayerList, scan: Image) -> None:
+    """Move a scan that was opened after its mask below it: it would hide the mask."""
+    places = [layers.index(layer) for layer in class_layers(layers, scan).values()] if scan in layers else []
+    if places and layers.index(scan) > min(places):
+        layers.move(layers.index(scan), min(places))
 
 
 def masks_on_grid(layers: LayerList, scan: Image) -> Masks:

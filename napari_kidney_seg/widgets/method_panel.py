@@ -8,7 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 from superqt import QCollapsible
 
-from napari_kidney_seg.core.device import DEVICES, ENGINES
+from napari_kidney_seg.core.device import ENGINES, offered_devices
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.method import Method
@@ -43,7 +43,7 @@ class MethodPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.method, self.preset, self.bundle = QComboBox(), QComboBox(), QComboBox()
-        self.device, self.engine, self.averaging = _choices(DEVICES), _choices(ENGINES), AveragingChoice()
+        self.device, self.engine, self.averaging = _choices(offered_devices()), _choices(ENGINES), AveragingChoice()
         self._averaging_title = QLabel("Averaging")
         self._details, self.notices = wrapped_label(text_format=Qt.TextFormat.RichText), NoticeList()
         self.measured = wrapped_label()

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.widgets.layout import clear, flush_column
-from napari_kidney_seg.widgets.linking import masks_on_grid, other_grids, use_mask
+from napari_kidney_seg.widgets.linking import masks_on_grid, other_grids, put_below_masks, use_mask
 from napari_kidney_seg.widgets.notice_list import NoticeList
 
 if TYPE_CHECKING:
@@ -54,4 +54,5 @@ class OpenedMasks(QWidget):
 
     def _use(self, mask: Sequence[Labels], scan: Image) -> None:
         use_mask(mask, scan)
+        put_below_masks(self._layers, scan)
         self.used.emit()

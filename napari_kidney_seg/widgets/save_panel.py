@@ -40,6 +40,7 @@ class SavePanel(QWidget):
         for widget in (self.save, self.saved, self.notices):
             column.addWidget(widget)
         self.save.clicked.connect(self._on_save)
+        self._say("")
         self.hide()
 
     def set_scan(self, layer: Image | None) -> None:
@@ -56,7 +57,7 @@ class SavePanel(QWidget):
 
     def forget_saved(self) -> None:
         """Say no longer that the mask is saved: it was edited."""
-        self.saved.clear()
+        self._say("")
         self.notices.clear()
 
     def _on_save(self) -> None:
@@ -93,14 +94,18 @@ class SavePanel(QWidget):
         chosen, _ = QFileDialog.getSaveFileName(self, "Save the mask", str(path), MASK_FILTER)
         return Path(chosen) if chosen else None
 
+    def _say(self, text: str) -> None:
+        self.saved.setText(text)
+        self.saved.setVisible(bool(text))
+
     def _on_event(self, _event: Event) -> None:
-        self.saved.setText("Saving and checking…")
+        self._say("Saving and checking…")
 
     def _on_saved(self, layer: Image, path: Path) -> None:
         self.save.setEnabled(True)
         memory_of(layer).written.add(path)
         self.notices.clear()
-        self.saved.setText(f"Saved, read back and compared: {path}")
+        self._say(f"Saved, read back and compared: {path}")
 
     def _on_error(self, error: Exception) -> None:
         self._on_cancelled()
@@ -108,7 +113,7 @@ class SavePanel(QWidget):
 
     def _on_cancelled(self) -> None:
         self.save.setEnabled(True)
-        self.saved.setText("Not saved.")
+        self._say("Not saved.")
 
 
 def _made_by(scan: Image, layers: list[Labels]) -> MadeBy:

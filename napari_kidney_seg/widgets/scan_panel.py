@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import is_ct
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
-from napari_kidney_seg.widgets.linking import link_masks
+from napari_kidney_seg.widgets.linking import link_masks, put_below_masks
 from napari_kidney_seg.widgets.opening import open_dicom_folder, open_sample, open_scan
 from napari_kidney_seg.widgets.windows import WINDOWS, HuWindow, apply_window, widen_slider
 
@@ -40,6 +42,7 @@ class ScanPanel(QWidget):
         self.choice = QComboBox()
         self.choice.setToolTip("The CT layer to segment")
         self._sample_button = QPushButton(SAMPLE_TEXT)
+        self._empty_text = wrapped_label(EMPTY_TEXT, Qt.TextFormat.RichText)
         self._empty_page, self._scan_page = self._ways_to_open(), self._choice_and_windows()
         column = flush_column(self)
         column.addWidget(self._empty_page)
@@ -59,7 +62,7 @@ class ScanPanel(QWidget):
     def _ways_to_open(self) -> QWidget:
         page = QWidget()
         column = flush_column(page)
-        column.addWidget(wrapped_label(EMPTY_TEXT, Qt.TextFormat.RichText))
+        column.addWidget(self._empty_text)
         row = QHBoxLayout()
         for button, act in (
             (QPushButton("Open file…"), self._on_open_file),
@@ -90,7 +93,9 @@ class ScanPanel(QWidget):
         before, chosen = self._layers, self.layer
         self._layers = [layer for layer in self._viewer.layers if is_ct(layer)]
         new = [layer for layer in self._layers if layer not in before]
-        link_masks(self._viewer.layers)
+        for layer in link_masks(self._viewer.layers):
+            # Later: napari has not drawn what was just inserted, and moves only what it has.
+            QTimer.singleShot(0, partial(put_below_masks, self._viewer.layers, layer))
         for layer in new:
             if record_of(layer.metadata) is not None:
                 widen_slider(layer)
@@ -99,6 +104,7 @@ class ScanPanel(QWidget):
             self.choice.clear()
             self.choice.addItems([layer.name for layer in self._layers])
             self.choice.setCurrentIndex(self._layers.index(wanted) if wanted in self._layers else len(self._layers) - 1)
+        self._empty_text.setText(EMPTY_TEXT + _why_none(self._viewer.layers))
         self._empty_page.setVisible(not self._layers)
         self._scan_page.setVisible(bool(self._layers))
         if self.layer is not chosen:
@@ -134,3 +140,13 @@ class ScanPanel(QWidget):
     def _on_sample_open(self) -> None:
         self._sample_button.setEnabled(True)
         self._sample_button.setText(SAMPLE_TEXT)
+
+
+def _why_none(layers: Iterable[object]) -> str:
+    """Return, as rich text, why the image layers that are open are no CT; empty when there are none."""
+    from napari.layers import Image
+
+    names = [escape(layer.name) for layer in layers if isinstance(layer, Image)]
+    if not names:
+        return ""
+    return f"<br>No CT: {', '.join(names)}. A CT is one gray image of three dimensions (no RGB, time or pyramid)."

@@ -9,7 +9,7 @@ from pathlib import Path
 from qtpy.QtCore import QSignalBlocker, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
-from napari_kidney_seg.core.device import DEVICES
+from napari_kidney_seg.core.device import offered_devices
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.models import fitting_bundles
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
@@ -42,7 +42,7 @@ class TrainingForm(QWidget):
         self.new_button.setToolTip("Choose a new run folder; the training in this one stays where it is")
         for name in REGISTRY:
             self.method.addItem(get_method(name, PRESET).title, name)
-        for name in DEVICES:
+        for name in offered_devices():
             self.device.addItem(WORDS[name], name)
         self.epochs.setMaximum(MOST_EPOCHS)
         self._lay_out()

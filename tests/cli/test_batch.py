@@ -227,3 +227,23 @@ def test_the_precision_is_recorded_and_a_mask_of_another_is_not_done(bundle, two
     assert statuses(call(*arguments, "--precision", "bfloat16", "--overwrite")) == ["done"]
     assert read_sidecar(tmp_path / "out" / "a_seg.nii.gz").precision == "bfloat16"
     assert statuses(call(*arguments)) == ["skipped"]
+
+
+def test_a_device_that_is_not_there_is_told_before_the_first_scan(bundle, two_scans, tmp_path, call, monkeypatch):
+    monkeypatch.setattr("napari_kidney_seg.core.device._accelerators", list)
+
+    outcome = call("segment", two_scans, "--output", tmp_path / "out", "--method", "oracle", "--device", "cuda")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: The device 'cuda' was asked for; this machine has cpu.")
+    assert outcome.out == ""
+
+
+def test_in_a_log_a_path_is_never_broken(bundle, two_scans, tmp_path, call):
+    folder = tmp_path / ("a_rather_long_name_of_a_folder_" * 4)
+    (two_scans / "a.nii.gz").write_bytes(b"no image")
+
+    outcome = call("segment", two_scans, "--output", folder, *TORCH)
+
+    assert f"[1/2] {two_scans / 'a.nii.gz'}: failed" in outcome.out
+    assert f"Weights: {bundle}" in outcome.out

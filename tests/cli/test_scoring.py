@@ -42,9 +42,20 @@ def test_scores_are_printed_as_json(masks, call):
 def test_scores_are_printed_as_a_table_with_the_unpaired_files(masks, call):
     outcome = call("evaluate", *masks)
 
-    assert "Dice_masses" in outcome.out
+    assert outcome.out.split().count("masses") == 3  # below Dice, below SD, in the sentence on the composite
     assert "0.6667" in outcome.out
     assert "No partner, not scored" in outcome.out
+
+
+def test_a_class_that_the_reference_lacks_is_named_with_the_rule_for_it(tmp_path, labels, call):
+    kidneys = (labels > 0).astype(np.uint8)
+    mine, theirs = save(labels, tmp_path / "a_seg.nii.gz"), save(kidneys, tmp_path / "ref" / "a.nii.gz")
+
+    outcome = call("evaluate", mine, theirs)
+
+    for name in ("masses", "tumor"):
+        assert f"No {name} in the reference of a: it scores 1 where none was found, else 0, as in KiTS." in outcome.out
+    assert "No kidney" not in outcome.out
 
 
 def test_scores_are_written_with_the_official_columns(masks, tmp_path, call):

@@ -32,6 +32,16 @@ def test_absent_device_is_refused_with_those_present(monkeypatch):
         choose_device("cuda:3")
 
 
+@pytest.mark.parametrize(
+    ("system", "offered"),
+    [("linux", ("auto", "cpu", "cuda")), ("win32", ("auto", "cpu", "cuda")), ("darwin", ("auto", "cpu", "mps"))],
+)
+def test_a_system_is_offered_the_devices_it_can_have(monkeypatch, system, offered):
+    monkeypatch.setattr(device.sys, "platform", system)
+
+    assert device.offered_devices() == offered
+
+
 def test_unknown_device_is_refused():
     with pytest.raises(KidneySegError, match="Found the device 'gpu'"):
         choose_device("gpu")

@@ -9,8 +9,8 @@ SCORES = {
 
 def test_every_group_of_figures_is_a_line():
     assert score_lines(SCORES) == [
-        "real scans, a: kidney 0.935, lesion_ml 12",
-        "real scans, b: false_foreground_ml 3",
+        "real scans, a: kidney 0.935, lesion 12 ml",
+        "real scans, b: false foreground 3 ml",
         "24 phantoms: kidney 0.9, notes few",
         "validation: 0.712",
     ]

@@ -59,6 +59,13 @@ def test_a_saved_mask_opened_again_is_edited_on_its_scan(viewer, edit, scan_file
     assert record.source.path == scan_file
 
 
+def test_a_scan_opened_after_its_mask_does_not_hide_it(qtbot, viewer, edit, scan_file, mask_file):
+    open_all(viewer, mask_file, scan_file)
+
+    qtbot.waitUntil(lambda: viewer.layers[0].name == "case", timeout=5000)
+    assert [layer.name for layer in viewer.layers] == ["case", "kidney", "cyst", "tumor"]
+
+
 def test_an_edited_mask_goes_back_to_its_file_after_asking(qtbot, viewer, edit, scan_file, mask_file, monkeypatch):
     open_all(viewer, scan_file, mask_file)
     asked = []
@@ -88,6 +95,8 @@ def test_of_two_opened_masks_none_is_taken_before_a_person_chooses(viewer, edit,
 
     assert {record_of(layer.metadata).opened_from for layer in edit.case.layers.values()} == {other}
     assert edit._empty.isHidden()
+    places = [viewer.layers.index(layer) for layer in edit.case.layers.values()]
+    assert viewer.layers.index(edit.case.ct_layer) < min(places)
 
 
 def test_a_second_mask_never_mixes_with_the_first(viewer, edit, scan_file, mask_file):

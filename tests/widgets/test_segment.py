@@ -56,6 +56,15 @@ def test_without_a_scan_the_widget_says_how_to_open_one_and_cannot_run(widget):
     assert widget._result.isHidden()
 
 
+def test_a_picture_is_named_as_no_ct(viewer, widget):
+    viewer.add_image(np.zeros((8, 8)), name="<photo>")
+
+    text = widget.scan._empty_text.text()
+    assert "No CT: &lt;photo&gt;. A CT is one gray image of three dimensions" in text
+    viewer.layers.clear()
+    assert "No CT:" not in widget.scan._empty_text.text()
+
+
 def test_an_opened_scan_is_chosen_and_can_be_run(opened):
     assert opened.scan.choice.currentText() == "case"
     assert opened.runner.run_button.isEnabled()
