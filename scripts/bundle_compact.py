@@ -72,9 +72,18 @@ Made = tuple[list[dict[str, torch.Tensor]], Any]  # weights, one mapping per mem
 
 def stage_weights(stage: Stage, run: Path, before: Bundle | None) -> Made:
     """Return the weights of a stage and how they were made: from its run, or as they were in the bundle `before`."""
-    if before is None or RunFolder(run).epochs():
+    if before is None:
         return [weights_of_stage(stage, run)], history(run)
-    return before.members(stage.name), before.card.training[stage.name]
+    if not RunFolder(run).epochs():
+        return before.members(stage.name), before.card.training[stage.name]
+    facts = history(run)
+    if _began_from(facts, before):
+        facts["before"] = before.card.training[stage.name]
+    return [weights_of_stage(stage, run)], facts
+
+
+def _began_from(facts: dict[str, Any], before: Bundle) -> bool:
+    return bool(facts["command"].get("start_sha256") == before.sha256)
 
 
 def averaged(stage: str, run: Path, before: Bundle) -> Made:
@@ -91,6 +100,8 @@ def averaged(stage: str, run: Path, before: Bundle) -> Made:
         raise SystemExit(f"Stage {stage!r} has batch normalization: its weights cannot be averaged.")
     mean = {name: (start[name].float() + last[name].float()) / 2 for name in start}
     facts = {name: fact for name, fact in history(run).items() if name not in ("best_epoch", "validation")}
+    if not _began_from(facts, before):
+        raise SystemExit(f"The run {str(run)!r} did not begin from {before.path.name!r}: their mean means nothing.")
     facts["weights"] = "mean of the last epoch's and those it started from; not validated"
     return [mean], facts | {"before": before.card.training[stage]}
 

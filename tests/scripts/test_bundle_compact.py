@@ -1,0 +1,94 @@
+"""The script that bundles the weights of the package: what it takes from a run, and what the card then says."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_kidney_seg.core.events import EpochDone
+from napari_kidney_seg.io.bundle import Bundle, describe_stage
+from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.training.bundling import write_bundle
+from napari_kidney_seg.training.run_folder import RunFolder
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bundle_compact.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("bundle_compact", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def method():
+    return get_method("resunet-2.5d", "smoke")
+
+
+@pytest.fixture
+def before(method, tmp_path) -> Bundle:
+    torch.manual_seed(0)
+    weights = {stage.name: [stage.network(**stage.network_args).state_dict()] for stage in method.stages}
+    facts = {"training_data": "x", "licence": "y", "training": {"lesion": {"epochs": 14}, "kidney": {"epochs": 2}}}
+    return write_bundle(method, weights, tmp_path / "before.safetensors", facts)
+
+
+def run_of(stage, start_sha256, folder) -> RunFolder:
+    """Return a run of one epoch that began from the file of that hash; its last weights are ones, its best are twos."""
+    folder.mkdir()
+    run = RunFolder(folder)
+    state = stage.network(**stage.network_args).state_dict()
+    run.save_best({name: torch.full_like(tensor, 2) for name, tensor in state.items()})
+    torch.save({"network": {name: torch.ones_like(tensor) for name, tensor in state.items()}}, run.last)
+    run.task.write_text(json.dumps({"sizes": describe_stage(stage)}))
+    (folder / "command.json").write_text(json.dumps({"start_sha256": start_sha256}))
+    run.log(EpochDone(stage=stage.name, epoch=1, epochs=1, loss=0.5, scores={"dice": 0.7}, best=True, seconds_left=0.0))
+    return run
+
+
+def test_a_stage_without_a_run_stays_as_it_was(script, method, before, tmp_path):
+    weights, facts = script.stage_weights(method.stage("kidney"), tmp_path / "none", before)
+
+    assert facts == {"epochs": 2}
+    torch.testing.assert_close(weights[0], before.members("kidney")[0])
+
+
+def test_the_best_weights_of_a_run_carry_the_history_of_those_it_began_from(script, method, before, tmp_path):
+    run = run_of(method.stage("lesion"), before.sha256, tmp_path / "run")
+
+    weights, facts = script.stage_weights(method.stage("lesion"), run.path, before)
+
+    assert all((tensor == 2).all() for tensor in weights[0].values())
+    assert (facts["epochs"], facts["best_epoch"], facts["before"]) == (1, 1, {"epochs": 14})
+
+
+def test_a_run_that_began_elsewhere_has_no_history_of_the_bundle(script, method, before, tmp_path):
+    run = run_of(method.stage("lesion"), "another", tmp_path / "run")
+
+    _, facts = script.stage_weights(method.stage("lesion"), run.path, before)
+
+    assert "before" not in facts
+
+
+def test_the_mean_is_of_the_last_weights_and_those_it_began_from(script, method, before, tmp_path):
+    run = run_of(method.stage("lesion"), before.sha256, tmp_path / "run")
+
+    (mean,), facts = script.averaged("lesion", run.path, before)
+
+    (start,) = before.members("lesion")
+    assert all(torch.allclose(mean[name], (start[name] + 1) / 2) for name in start)
+    assert "best_epoch" not in facts
+    assert "not validated" in facts["weights"]
+
+
+def test_no_mean_is_made_with_weights_that_a_run_did_not_begin_from(script, method, before, tmp_path):
+    run = run_of(method.stage("lesion"), "another", tmp_path / "run")
+
+    with pytest.raises(SystemExit, match=r"did not begin from 'before\.safetensors'"):
+        script.averaged("lesion", run.path, before)
