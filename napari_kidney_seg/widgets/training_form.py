@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Signal  # type: ignore[attr-defined]
@@ -11,16 +10,15 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QSp
 
 from napari_kidney_seg.core.device import offered_devices
 from napari_kidney_seg.core.method import Method
-from napari_kidney_seg.io.models import fitting_bundles
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.request import TrainingRequest, training_name
 from napari_kidney_seg.training.training_folder import user_runs_folder
-from napari_kidney_seg.widgets.background import in_background
-from napari_kidney_seg.widgets.choices import choose, find_choice, offer_presets
+from napari_kidney_seg.widgets.choices import choose, offer_presets
 from napari_kidney_seg.widgets.folder_field import FolderField
 from napari_kidney_seg.widgets.method_panel import PRESET, WORDS
+from napari_kidney_seg.widgets.start_choice import StartChoice
 
-WHOLE, FRESH = "Whole method", "Fresh weights"
+WHOLE = "Whole method"
 MOST_EPOCHS = 100_000
 SPACING = 5  # pixels between a title and its field
 FEWEST_LETTERS = 12  # of a choice that are shown however narrow the window is
@@ -34,7 +32,7 @@ class TrainingForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.method, self.stage, self.preset, self.start = _choice(), _choice(), _choice(), _choice()
+        self.method, self.stage, self.preset, self.start = _choice(), _choice(), _choice(), StartChoice(_choice())
         self.epochs, self.device = QSpinBox(), _choice()
         self.is_folder_chosen = False  # by hand
         self.folder = FolderField("Choose the folder of the training: a new one, or one to go on with")
@@ -69,7 +67,8 @@ class TrainingForm(QWidget):
             output=Path(self.folder.text),
             epochs=self.epochs.value() or None,
             device=self.device.currentData(),
-            init=self.start.currentData(),
+            init=self.start.init,
+            trunk=self.start.trunk,
         )
 
     def show_request(self, request: TrainingRequest) -> None:
@@ -78,9 +77,7 @@ class TrainingForm(QWidget):
             choose(self.method, request.method)
             choose(self.preset, request.preset)
             choose(self.stage, request.stage)
-            if request.init is not None:
-                self._offer_start(request.init)
-            choose(self.start, request.init)
+            self.start.choose(request.init, request.trunk)
             choose(self.device, request.device)
             self.epochs.setValue(request.epochs or 0)
 
@@ -125,10 +122,7 @@ class TrainingForm(QWidget):
         self._on_preset_changed()
 
     def _on_preset_changed(self) -> None:
-        self.start.clear()
-        self.start.addItem(FRESH, None)
-        method = self.chosen_method()
-        in_background(self, partial(fitting_bundles, method), partial(self._offer_starts, method))
+        self.start.show_method(self.chosen_method())
         self._on_stage_changed()
 
     def _on_stage_changed(self) -> None:
@@ -139,16 +133,6 @@ class TrainingForm(QWidget):
 
     def _on_folder_chosen(self) -> None:
         self.is_folder_chosen = True
-
-    def _offer_starts(self, method: Method, bundles: list[Path]) -> None:
-        chosen = self.chosen_method()
-        if (method.name, method.preset) == (chosen.name, chosen.preset):
-            for path in bundles:
-                self._offer_start(path)
-
-    def _offer_start(self, path: Path) -> None:
-        if find_choice(self.start, path) < 0:
-            self.start.addItem(path.stem, path)
 
 
 def _choice() -> QComboBox:
