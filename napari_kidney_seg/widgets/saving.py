@@ -95,11 +95,17 @@ def _volumes(labels: LabelVolume) -> dict[str, float]:
     return {label.name: round(labels.volume_ml(label.name), 3) for label in labels.schema.labels}
 
 
+def _given(stage: str) -> Notice:
+    text = f"The stage {stage!r} was not run: the mask of a person took its place."
+    return Notice(code="given_mask", text=text, level="info")
+
+
 def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
     """Return what made `labels`, with the volumes they have now."""
     choice, result = run.job.choice, run.result
     source = run.job.volume.source
     is_edited = not np.array_equal(labels.array, result.labels.array)
+    added = (*(_given(stage) for stage in run.job.given), *((EDITED,) if is_edited else ()))
     return RunRecord(
         source=str(source.path) if source else labels.name,
         source_sha256=source.sha256 if source else "",
@@ -115,5 +121,5 @@ def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
         finished=run.finished.isoformat(timespec="seconds"),
         seconds=dict(result.seconds),
         volumes_ml=_volumes(labels),
-        notices=(*result.notices, *((EDITED,) if is_edited else ())),
+        notices=(*result.notices, *added),
     )

@@ -17,11 +17,13 @@ from napari_kidney_seg.inference.cascade import run_cascade
 from napari_kidney_seg.inference.regions import AroundForeground
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.widgets.canvas_click import CanvasClick
+from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.edit import EditWidget
 from napari_kidney_seg.widgets.edited_case import CHOOSE_CLASS
 from napari_kidney_seg.widgets.layer_data import ct_layer_data
 from napari_kidney_seg.widgets.layers import add_label_layers, compose_layers
 from napari_kidney_seg.widgets.rerun_panel import organ_stage
+from napari_kidney_seg.widgets.saving import run_record
 from napari_kidney_seg.widgets.segment import SegmentWidget
 from tests.inference.fakes import LESION, ORGAN, TORCH, FakeBundle, method_of, oracle_stage, scan_of
 
@@ -313,6 +315,21 @@ def test_a_kidney_drawn_by_hand_needs_no_earlier_run(qtbot, viewer, rerun, oracl
     assert oracles.asked == [["lesion"]]
     np.testing.assert_array_equal(composed(viewer), truth)
     assert edit.rerun.about.text().startswith("Coarse-to-fine 2.5D ResUNet, compact (as in the last run)")
+
+
+def test_the_record_of_a_rerun_says_which_stage_a_person_took_the_place_of(qtbot, viewer, rerun, truth, tmp_path):
+    _, edit = rerun
+    show(viewer, scan_of(truth))
+    edit.start_button.click()
+    viewer.layers["kidney"].data_setitem(tuple(np.argwhere(truth).T), 1)
+    run_to_end(qtbot, edit.rerun.runner)
+
+    labels = compose_layers(list(edit.case.layers.values()))
+    record = run_record(labels, memory_of(edit.scan.layer).finished)
+
+    (notice,) = [one for one in record.notices if one.code == "given_mask"]
+    assert notice.text == "The stage 'kidney' was not run: the mask of a person took its place."
+    assert "edited" not in [one.code for one in record.notices]
 
 
 def test_a_layer_without_a_place_in_the_patient_is_refused_with_a_reason(viewer, widget):
