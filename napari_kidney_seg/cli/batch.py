@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 SCAN_ERRORS = (KidneySegError, OSError, MemoryError, RuntimeError, ValueError)
 
 
+HALF = {"bfloat16": ("bfloat16", "float16")}  # older cards compute in float16 instead
+
+
 class Existing(Enum):
     """What happens to a mask that is there already."""
 
@@ -167,7 +170,8 @@ def is_done(task: ScanTask, model: Model) -> bool:
         return False
     made_by = (record.method, record.preset, record.bundle_sha256, record.averaging)
     wanted = (model.method.name, model.method.preset, model.bundle.sha256, model.options.averaging.name)
-    is_as_precise = model.options.precision in ("auto", record.precision)
+    wanted_precision = HALF.get(model.options.precision, (model.options.precision,))
+    is_as_precise = model.options.precision == "auto" or record.precision in wanted_precision
     return task.mask.is_file() and made_by == wanted and is_as_precise and _is_same_scan(task.scan, record)
 
 

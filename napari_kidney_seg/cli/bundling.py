@@ -88,13 +88,15 @@ def _facts(request: TrainingRequest, start: Bundle | None) -> dict[str, Any]:
     scores = {run.stage: run.best.scores for run in runs if run.best is not None}
     cases = max(len(run.facts()["cases"]) for run in TrainingFolder(request.output).runs())
     before = f", from weights trained on {start.card.training_data}" if start is not None else ""
+    limits = start.card.limits if start is not None else ""
+    inherited = f" Started from weights with these limits: {limits}" if limits else ""
     trunk = f", the trunk from {request.trunk.name!r}" if request.trunk is not None else ""
     return {
         "training_data": f"{cases} case{'' if cases == 1 else 's'} of {Path(request.data).name!r}{before}{trunk}",
         "licence": UNKNOWN_LICENCE,
-        "training": {run.stage: _training(run) for run in runs},
+        "training": (dict(start.card.training) if start is not None else {}) | {r.stage: _training(r) for r in runs},
         "scores": {"held-out windows": scores} if scores else {},
-        "limits": LIMITS if scores else NOT_VALIDATED,
+        "limits": (LIMITS if scores else NOT_VALIDATED) + inherited,
     }
 
 

@@ -67,7 +67,7 @@ def train(request: TrainingRequest, console: Console, *, resume: bool = False) -
         request = replace(request, bundle=new_bundle_path(name))
     folder.make()
     folder.begin(request)
-    with _telling_of_failure(folder), _naming_a_full_disk(request.output), _taking_leave(console):
+    with _telling_of_failure(folder), _naming_a_full_disk(request.output), _taking_leave(folder, console):
         outcome = follow(_train(request, stages, resume=resume), f"train {method.name}", console)
         outcome = replace(outcome, bundle=bundle_training(request, method))
         folder.end(outcome)
@@ -171,12 +171,13 @@ def _telling_of_failure(folder: TrainingFolder) -> Iterator[None]:
 
 
 @contextmanager
-def _taking_leave(console: Console) -> Iterator[None]:
+def _taking_leave(folder: TrainingFolder, console: Console) -> Iterator[None]:
     """Say what is kept when a person interrupts the block."""
     try:
         yield
     except KeyboardInterrupt:
-        console.print("Interrupted; what was trained up to the last finished epoch is kept. Go on with --resume.")
+        kept = "What was trained up to the last finished epoch is kept" if folder.has_checkpoint else "Nothing is kept"
+        console.print(f"Interrupted. {kept}; go on with --resume.")
         raise
 
 

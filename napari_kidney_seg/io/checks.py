@@ -11,17 +11,18 @@ from napari_kidney_seg.core.volume import Volume
 
 RESCALE_MISSING = "rescale_missing"  # `subtract_1024` is the remedy
 EIGHT_BIT = "eight_bit"
-UNIT_RANGE = "unit_range"
+NORMALIZED = "normalized"
 LOOKS_LIKE_LABELS = "looks_like_labels"
 CONSTANT = "constant"
 NOT_HOUNSFIELD = "not_hounsfield"
 
-NO_CT = frozenset({RESCALE_MISSING, EIGHT_BIT, UNIT_RANGE, LOOKS_LIKE_LABELS, CONSTANT})  # the others may be one
+NO_CT = frozenset({RESCALE_MISSING, EIGHT_BIT, NORMALIZED, LOOKS_LIKE_LABELS, CONSTANT})  # the others may be one
 
 RESCALE_INTERCEPT_HU = 1024  # what nearly every scanner adds to HU to store them without a sign
 _DENSEST_ORGAN_HU = 2000  # without sign soft tissue lies near 1024 and bone above 2000; in HU no organ reaches it
 _LARGEST_LOWEST_VALUE = 500  # an unsigned CT has air, at 0 to 100; data shifted further were shifted by something else
 _MOST_LABELS = 10
+_NARROWEST_CT_HU = 50  # from air to bone a CT spans 2000; scans normalized to 0..1, or by mean and deviation, below 20
 
 _TEXTS = {
     RESCALE_MISSING: (
@@ -32,7 +33,7 @@ _TEXTS = {
         "The values run from {low:g} to {high:g}: this is an 8-bit picture, not Hounsfield units. "
         "The result will be poor; open the original scan."
     ),
-    UNIT_RANGE: (
+    NORMALIZED: (
         "The values run from {low:g} to {high:g}: the scan was normalized and is no longer in Hounsfield units. "
         "Open the original scan."
     ),
@@ -84,7 +85,7 @@ def _suspicion(low: float, high: float, *, is_whole: bool) -> str:
     """Return the code of the first thing that is wrong with values from `low` to `high`, or an empty string."""
     suspicions = {
         CONSTANT: low == high,
-        UNIT_RANGE: not is_whole and low >= -1 and high <= 1,
+        NORMALIZED: not is_whole and high - low <= _NARROWEST_CT_HU,
         LOOKS_LIKE_LABELS: is_whole and low >= 0 and high <= _MOST_LABELS,
         EIGHT_BIT: low >= 0 and high <= np.iinfo(np.uint8).max,
         RESCALE_MISSING: 0 <= low <= _LARGEST_LOWEST_VALUE and high > _DENSEST_ORGAN_HU,

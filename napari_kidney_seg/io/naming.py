@@ -18,6 +18,7 @@ FORMAT_OF_SUFFIX = {
 }
 # Formats of one file each: a header and its voxels cannot be replaced together in one step.
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+MASK_ENDING = "_seg"  # of the name of a mask, after that of its scan
 # Masks in a case folder of KiTS23 and KiTS19, then of KiTS21 (the majority vote is the reference).
 KITS_MASKS = ("segmentation.nii.gz", "aggregated_MAJ_seg.nii.gz")
 _DICOM_PREAMBLE = 128  # bytes before the word DICM
@@ -59,7 +60,7 @@ def mask_path_for(scan_path: str | Path, folder: str | Path | None = None) -> Pa
     scan = Path(scan_path)
     scan = scan if scan.name not in ("", "..") else scan.resolve()
     parent = scan.parent if folder is None else Path(folder)
-    return parent / f"{scan_name(scan)}_seg.nii.gz"
+    return parent / f"{scan_name(scan)}{MASK_ENDING}.nii.gz"
 
 
 def kits_mask(case_folder: Path) -> Path | None:

@@ -145,6 +145,14 @@ class RunFolder:
                     "with what it was started with, or start in an empty folder."
                 )
 
+    def damaged_checkpoint(self, error: Exception) -> DatasetError:
+        """Return what to raise when reading the checkpoint ended in `error`."""
+        return DatasetError(
+            f"The checkpoint {str(self.last)!r} cannot be read ({type(error).__name__}): it is damaged, or from "
+            f"another version. Start a new run in another folder. The best weights so far, {self.best.name!r}, are not "
+            "lost: with those of the other stages, `bundle` makes a model of them, which --init starts from."
+        )
+
     def save_best(self, weights: dict[str, Tensor]) -> None:
         """Replace the best weights."""
         from safetensors.torch import save_file

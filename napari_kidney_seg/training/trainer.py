@@ -293,11 +293,7 @@ class Trainer:
         try:
             self.fabric.load(self.folder.last, state, weights_only=True)
         except (RuntimeError, UnpicklingError, EOFError, KeyError, ValueError) as error:
-            raise DatasetError(
-                f"The checkpoint {str(self.folder.last)!r} cannot be read ({type(error).__name__}): it is "
-                "damaged, or from another version. Start a new run in another folder; the best weights so far, "
-                f"{self.folder.best.name!r}, are not lost: `bundle` makes a model of them, which --init starts from."
-            ) from error
+            raise self.folder.damaged_checkpoint(error) from error
         self.progress = state["progress"]
 
     def _state(self) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class CaseMemory:
         None while nothing has been run.
     is_forced : bool
         Whether a person wants it segmented although its values are not those of a CT.
+    checked : int or None
+        Identity of the voxels of which `is_ct` tells whether they are a CT in Hounsfield units.
     written : set of Path
         Masks of this scan that were written here: they are replaced without asking.
     """
@@ -30,6 +32,8 @@ class CaseMemory:
     def __init__(self) -> None:
         self.finished: FinishedRun | None = None
         self.is_forced = False
+        self.checked: int | None = None
+        self.is_ct = True
         self.written: set[Path] = set()
         self._key: tuple[object, ...] = ()
         self._outputs: dict[str, StageOutput] = {}

@@ -16,7 +16,7 @@ from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.job import MethodChoice, SegmentJob
-from napari_kidney_seg.widgets.layers import add_label_layers, layers_to_replace, volume_from_layer
+from napari_kidney_seg.widgets.layers import add_label_layers, layers_to_replace, mark_as_run, volume_from_layer
 from napari_kidney_seg.widgets.run_panel import RunPanel
 from napari_kidney_seg.widgets.run_times import RunTime, remember
 from napari_kidney_seg.widgets.saving import FinishedRun
@@ -86,8 +86,9 @@ class CaseRunner(QObject):
             return
         self._remember_time(done, result)
         self._tell_replaced(layers_to_replace(self._viewer.layers, result.labels, done.layer))
-        kidney, *_ = add_label_layers(self._viewer, result.labels, done.layer)
-        show_labels(self._viewer, kidney)
+        layers = add_label_layers(self._viewer, result.labels, done.layer)
+        mark_as_run(layers)
+        show_labels(self._viewer, layers[0])
         memory_of(done.layer).finished = FinishedRun(
             job=done.job, result=result, started=done.started, finished=datetime.now().astimezone()
         )

@@ -22,10 +22,9 @@ from napari_kidney_seg.widgets.key_bindings import Action, ScopedKeys
 from napari_kidney_seg.widgets.layout import fill_page, flush_column, group, wrapped_label
 from napari_kidney_seg.widgets.lesion_mover import LesionMover
 from napari_kidney_seg.widgets.notice_list import NoticeList
-from napari_kidney_seg.widgets.opened_masks import OpenedMasks
 from napari_kidney_seg.widgets.rerun_panel import RerunPanel
 from napari_kidney_seg.widgets.save_panel import SavePanel
-from napari_kidney_seg.widgets.scan_panel import ScanPanel
+from napari_kidney_seg.widgets.scan_panel import ScanPanel, list_events
 from napari_kidney_seg.widgets.tool_panel import ToolPanel
 from napari_kidney_seg.widgets.volume_panel import VolumePanel
 
@@ -59,7 +58,6 @@ class EditWidget(QWidget):
         self.brush_panel, self.volumes = BrushPanel(self.brush), VolumePanel(napari_viewer)
         self.rerun, self.save = RerunPanel(napari_viewer, run), SavePanel(napari_viewer)
         self.start_button, self.scan_notices = QPushButton("Start with empty layers"), NoticeList()
-        self.masks = OpenedMasks(napari_viewer.layers)
         self.mover = LesionMover(napari_viewer, self.tools, lambda: self.case)
         self.keys = ScopedKeys(napari_viewer, self._actions())
         self._lay_out()
@@ -96,7 +94,6 @@ class EditWidget(QWidget):
         self._empty = QWidget()
         column = flush_column(self._empty)
         column.addWidget(wrapped_label(EMPTY_TEXT))
-        column.addWidget(self.masks)
         column.addWidget(self.start_button)
         keys = QCollapsible("Keys")
         keys.addWidget(wrapped_label(self.keys.help_text(), Qt.TextFormat.RichText))
@@ -112,13 +109,12 @@ class EditWidget(QWidget):
     def _connect(self) -> None:
         self.scan.scan_changed.connect(self._on_case_changed)
         self.start_button.clicked.connect(self._start_empty)
-        self.masks.used.connect(self._on_case_changed)
         self.classes.class_clicked.connect(self._choose)
         self.classes.mode_clicked.connect(self._set_mode)
         self.tools.clicked.connect(self._on_tool)
         self.volumes.measured.connect(self.rerun.show_readiness)
         self.volumes.changed.connect(self.save.forget_saved)
-        for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
+        for event in list_events(self._viewer):
             event.connect(self._on_case_changed)
         self._viewer.layers.selection.events.active.connect(self._show_state)
 
@@ -127,7 +123,7 @@ class EditWidget(QWidget):
         self.keys.release()
         self.mover.stop()
         self._let_go()
-        for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
+        for event in list_events(self._viewer):
             event.disconnect(self._on_case_changed)
         self._viewer.layers.selection.events.active.disconnect(self._show_state)
 
@@ -152,10 +148,7 @@ class EditWidget(QWidget):
         self.volumes.follow(self.case.layers, self.case.geometry)
         self.rerun.set_scan(self.scan.layer)
         self.save.set_scan(self.scan.layer)
-        is_empty = self.scan.layer is not None and not self.case.layers
-        if self.scan.layer is not None and is_empty:
-            self.masks.set_scan(self.scan.layer)
-        self._empty.setVisible(is_empty)
+        self._empty.setVisible(self.scan.layer is not None and not self.case.layers)
         for box in self._work:
             box.setEnabled(bool(self.case.layers))
         self._show_state()

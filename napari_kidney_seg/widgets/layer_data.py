@@ -47,6 +47,8 @@ class ScanRecord:
         The class a Labels layer holds, e.g. ``"tumor"``; empty for the CT and for a mask of several ids.
     opened_from : Path or None
         File of the mask that a Labels layer was opened from; None for one that was made here.
+    is_of_run : bool
+        Whether a run made the Labels layer, or filled it last.
     """
 
     scan: str
@@ -55,10 +57,11 @@ class ScanRecord:
     notes: tuple[str, ...] = ()
     label: str = ""
     opened_from: Path | None = None
+    is_of_run: bool = False
 
     def for_label(self, label: str, *, opened_from: Path | None = None) -> ScanRecord:
-        """Return the record of a Labels layer of class `label` on the same grid."""
-        return replace(self, label=label, opened_from=opened_from, notes=())
+        """Return the record of a Labels layer of class `label` on the same grid, not of a run."""
+        return replace(self, label=label, opened_from=opened_from, is_of_run=False, notes=())
 
 
 def record_of(metadata: Mapping[str, Any]) -> ScanRecord | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,6 +96,14 @@ def add_label_layers(viewer: ViewerModel, labels: LabelVolume, ct_layer: Image) 
     return layers
 
 
+def mark_as_run(layers: Iterable[Labels]) -> None:
+    """Note that a run made what `layers` hold."""
+    for layer in layers:
+        record = record_of(layer.metadata)
+        if record is not None:
+            layer.metadata[METADATA_KEY] = replace(record, is_of_run=True)
+
+
 def layers_to_replace(layers: LayerList, labels: LabelVolume, ct_layer: Image) -> tuple[str, ...]:
     """Return the names of the layers with something in them that `add_label_layers` would change."""
     filled = {name: layer for name, layer in class_layers(layers, ct_layer).items() if layer.data.any()}
@@ -117,7 +127,10 @@ def label_layers(layers: LayerList | Iterable[Any], ct_layer: Image) -> list[Lab
 
 
 def class_layers(layers: LayerList | Iterable[Any], ct_layer: Image) -> dict[str, Labels]:
-    """Return the Labels layer of each class of the scan in `ct_layer`, by name; the last where there are several."""
+    """Return the Labels layer of each class of the scan in `ct_layer`, by name: what is edited, measured and saved.
+
+    Where there are several of a class it is the last, which lies on top.
+    """
     records = [(record_of(layer.metadata), layer) for layer in label_layers(layers, ct_layer)]
     return {
         record.label: layer
@@ -208,14 +221,20 @@ def _label_layer(array: NDArray[np.uint8], label: Label, schema: LabelSchema, ct
 
 
 def _is_of(record: ScanRecord | None, scan: ScanRecord) -> bool:
-    return record is not None and record.scan == scan.scan and record.geometry.is_close(scan.geometry)
+    if record is None or record.scan != scan.scan or not record.geometry.is_close(scan.geometry):
+        return False
+    return _path_of(record) == _path_of(scan)
+
+
+def _path_of(record: ScanRecord) -> Path | None:
+    return record.source.path if record.source is not None else None
 
 
 def _checked(name: str, array: NDArray[Any], record: ScanRecord | None) -> ScanRecord:
     if record is None:
         raise GeometryMismatchError(
             f"Layer {name!r} does not say on which scan it lies, so no file could place its mask in the patient. "
-            "Draw in the layers 'kidney', 'tumor' and 'cyst' of the Segment widget, or duplicate one of them."
+            "Draw in the layers 'kidney', 'tumor' and 'cyst' of the Segment widget."
         )
     if record.geometry.shape != array.shape:
         raise GeometryMismatchError(

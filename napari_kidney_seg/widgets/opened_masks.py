@@ -10,8 +10,9 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.widgets.layers import class_layers
 from napari_kidney_seg.widgets.layout import clear, flush_column
-from napari_kidney_seg.widgets.linking import masks_on_grid, other_grids, put_below_masks, use_mask
+from napari_kidney_seg.widgets.linking import masks_on_grid, other_grids, put_below_masks, put_on_top, use_mask
 from napari_kidney_seg.widgets.notice_list import NoticeList
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OpenedMasks(QWidget):
-    """One button per opened mask on the grid of a scan without layers, and why other masks cannot be used."""
+    """One button per opened mask on the grid of a scan, and why other masks cannot be those of a scan without any."""
 
     used = Signal()
 
@@ -40,19 +41,23 @@ class OpenedMasks(QWidget):
         widgets = [item.widget() for item in items if item is not None]
         return tuple(widget for widget in widgets if isinstance(widget, QPushButton))
 
-    def set_scan(self, scan: Image) -> None:
+    def set_scan(self, scan: Image | None) -> None:
         """Offer the masks that could be those of `scan`."""
         clear(self._offers)
         self.notices.clear()
-        for path, mask in masks_on_grid(self._layers, scan).items():
+        masks = masks_on_grid(self._layers, scan) if scan is not None else {}
+        is_bare = scan is not None and not class_layers(self._layers, scan)
+        for path, mask in masks.items():
             button = QPushButton(f"Use the mask {path.name}")
-            button.setToolTip(f"Its layers become those of {scan.name}: {path}")
+            button.setToolTip(f"Its layers are edited and saved as those of the scan, before others: {path}")
             button.clicked.connect(partial(self._use, mask, scan))
             self._offers.addWidget(button)
-        for text in other_grids(self._layers, scan):
+        for text in other_grids(self._layers, scan) if scan is not None and is_bare else ():
             self.notices.add(Notice(code="other_grid", text=text))
+        self.setVisible(bool(masks or self.notices.notices))
 
     def _use(self, mask: Sequence[Labels], scan: Image) -> None:
         use_mask(mask, scan)
+        put_on_top(self._layers, mask)
         put_below_masks(self._layers, scan)
         self.used.emit()

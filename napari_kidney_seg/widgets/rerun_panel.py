@@ -12,6 +12,7 @@ from napari_kidney_seg.inference.regions import BACKGROUND
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.case_runner import CaseRunner, Run
+from napari_kidney_seg.widgets.ct_check import scan_problem
 from napari_kidney_seg.widgets.job import MethodChoice
 from napari_kidney_seg.widgets.layers import class_layers, compose_layers
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
@@ -71,8 +72,9 @@ class RerunPanel(QWidget):
         self.runner.set_ready(problem)
 
     def _problem(self, stage: str | None) -> str:
-        if self._layer is None:
-            return "Open a CT scan first."
+        problem = scan_problem(self._layer)
+        if self._layer is None or problem:
+            return problem
         if stage is None:
             return "Choose another method."
         kidney = class_layers(self._viewer.layers, self._layer).get("kidney")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +12,14 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_kidney_seg.core.errors import KidneySegError, error_text
-from napari_kidney_seg.core.events import Event
+from napari_kidney_seg.core.events import Event, Notice
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.layer_data import record_of
-from napari_kidney_seg.widgets.layers import compose_layers, label_layers
+from napari_kidney_seg.widgets.layers import class_layers, compose_layers, label_layers, scan_record
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
 from napari_kidney_seg.widgets.notice_list import NoticeList
-from napari_kidney_seg.widgets.saving import MadeBy, default_mask_path, save_mask
+from napari_kidney_seg.widgets.saving import FinishedRun, MadeBy, default_mask_path, save_mask
 from napari_kidney_seg.widgets.worker import Outcome, start_worker
 
 if TYPE_CHECKING:
@@ -34,10 +36,11 @@ class SavePanel(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._layer: Image | None = None
-        self.save = QPushButton()
+        self._is_edited = False  # since a save began
+        self.save, self.about = QPushButton(), wrapped_label()
         self.saved, self.notices = wrapped_label(), NoticeList()
         column = flush_column(self)
-        for widget in (self.save, self.saved, self.notices):
+        for widget in (self.about, self.save, self.saved, self.notices):
             column.addWidget(widget)
         self.save.clicked.connect(self._on_save)
         self._say("")
@@ -48,8 +51,11 @@ class SavePanel(QWidget):
         if layer is not self._layer:
             self.forget_saved()
         self._layer = layer
-        layers = label_layers(self._viewer.layers, layer) if layer is not None else []
+        layers = class_layers(self._viewer.layers, layer) if layer is not None else {}
         record = record_of(layer.metadata) if layer is not None else None
+        about = self._origin(layers.values()) + self._left_out(layers.values())
+        self.about.setText(about)
+        self.about.setVisible(bool(about))
         path = default_mask_path(record.source if record is not None else None)
         self.save.setText(f"Save {path.name}" if path else "Save mask…")
         self.save.setToolTip(f"Save on the scan's own grid: {path}" if path else "Choose where to save the mask")
@@ -57,27 +63,42 @@ class SavePanel(QWidget):
 
     def forget_saved(self) -> None:
         """Say no longer that the mask is saved: it was edited."""
+        self._is_edited = True
         self._say("")
         self.notices.clear()
 
+    def _origin(self, layers: Iterable[Labels]) -> str:
+        file = _made_by(layers, None).opened_from
+        return f"Opened from {file.name}. " if file is not None else ""
+
+    def _left_out(self, layers: Iterable[Labels]) -> str:
+        counted = list(layers)
+        others = label_layers(self._viewer.layers, self._layer) if self._layer is not None else []
+        names = [layer.name for layer in others if layer not in counted]
+        return f"Not measured or saved, because others of their class lie above: {', '.join(names)}." if names else ""
+
     def _on_save(self) -> None:
+        layers = list(class_layers(self._viewer.layers, self._layer).values()) if self._layer is not None else []
+        if self._layer is None or not layers:
+            return
         try:
-            layers = label_layers(self._viewer.layers, self._layer) if self._layer is not None else []
-            labels = compose_layers(layers) if layers else None
+            labels = _on_the_scan(compose_layers(layers), self._layer)
         except KidneySegError as error:
             self._on_error(error)
             return
-        path = self._path_for(labels) if labels is not None else None
-        if self._layer is None or labels is None or path is None:
+        path = self._path_for(labels)
+        if path is None:
             return
         self.save.setEnabled(False)
+        self._is_edited = False
         outcome = Outcome(
             on_event=self._on_event,
             on_result=partial(self._on_saved, self._layer),
             on_error=self._on_error,
             on_cancel=self._on_cancelled,
         )
-        start_worker(partial(save_mask, labels, path, _made_by(self._layer, layers)), outcome, f"Saving {path.name}")
+        made_by = _made_by(layers, memory_of(self._layer).finished)
+        start_worker(partial(save_mask, labels, path, made_by), outcome, f"Saving {path.name}")
 
     def _path_for(self, labels: LabelVolume) -> Path | None:
         """Return where to save: beside the scan, or where a person says.
@@ -98,14 +119,20 @@ class SavePanel(QWidget):
         self.saved.setText(text)
         self.saved.setVisible(bool(text))
 
-    def _on_event(self, _event: Event) -> None:
-        self._say("Saving and checking…")
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self.notices.add(event)
+        else:
+            self.notices.clear()
+            self._say("Saving and checking…")
 
     def _on_saved(self, layer: Image, path: Path) -> None:
         self.save.setEnabled(True)
         memory_of(layer).written.add(path)
-        self.notices.clear()
-        self._say(f"Saved, read back and compared: {path}")
+        if layer is not self._layer:
+            return
+        since = ", as it was before the last edit" if self._is_edited else ""
+        self._say(f"Saved, read back and compared{since}: {path}")
 
     def _on_error(self, error: Exception) -> None:
         self._on_cancelled()
@@ -116,8 +143,16 @@ class SavePanel(QWidget):
         self._say("Not saved.")
 
 
-def _made_by(scan: Image, layers: list[Labels]) -> MadeBy:
-    """Return what made the mask in `layers`: the file they were all opened from, else the last run on `scan`."""
-    files = {record.opened_from for layer in layers if (record := record_of(layer.metadata)) is not None}
-    file = files.pop() if len(files) == 1 else None
-    return MadeBy(opened_from=file) if file is not None else MadeBy(run=memory_of(scan).finished)
+def _on_the_scan(labels: LabelVolume, scan: Image) -> LabelVolume:
+    """Return `labels` with the name and file of `scan`, whose grid they share."""
+    record = scan_record(scan)
+    return replace(labels, name=record.scan, source=record.source)
+
+
+def _made_by(layers: Iterable[Labels], finished: FinishedRun | None) -> MadeBy:
+    """Return what made the mask in `layers`: the last run, else the file that some were opened from, else a person."""
+    records = [record for layer in layers if (record := record_of(layer.metadata)) is not None]
+    if any(record.is_of_run for record in records):
+        return MadeBy(run=finished)
+    files = {record.opened_from for record in records} - {None}
+    return MadeBy(opened_from=files.pop() if len(files) == 1 else None)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_kidney_seg.core.errors import UnreadableImageError
+from napari_kidney_seg.core.errors import UnreadableImageError, UnwritableImageError
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.core.volume import LabelVolume, Source
 from napari_kidney_seg.io.bundle import Bundle, read_card
-from napari_kidney_seg.io.images import write_labels
+from napari_kidney_seg.io.images import read_labels, write_labels
 from napari_kidney_seg.io.naming import mask_path_for
 from napari_kidney_seg.io.sidecar import (
     RunRecord,
@@ -59,23 +59,43 @@ def save_mask(labels: LabelVolume, path: Path, made_by: MadeBy) -> Generator[Eve
     """Write the mask, read it back, bring the sidecar beside it up to date, and return `path`.
 
     A mask that a run made gets a sidecar. One that was opened keeps what its own says of the run, with the note that a
-    person edited it. Beside any other mask an earlier sidecar would lie about it, and is removed.
+    person edited it where they did. Beside any other mask an earlier sidecar would lie about it, and is removed.
 
     Raises
     ------
     KidneySegError
-        When the mask cannot be written or does not read back the same; an earlier file is unchanged.
+        When the mask cannot be written or does not read back the same; an earlier file is unchanged. That the sidecar
+        cannot be written is a notice: the mask is saved then.
     """
     yield Progress(stage="save", done=0, total=1, fraction=0.0)
-    before = _record_of(made_by.opened_from)
+    record = _record(labels, made_by)
     write_labels(labels, path)
-    if made_by.run is not None:
-        write_sidecar(path, run_record(labels, made_by.run))
-    elif before is not None:
-        write_sidecar(path, _edited(before, labels))
-    else:
-        remove_sidecar(path)
+    try:
+        if record is not None:
+            write_sidecar(path, record)
+        else:
+            remove_sidecar(path)
+    except UnwritableImageError as error:
+        yield Notice(code="no_record", text=f"The mask is saved; the record beside it is not up to date. {error}")
     return path
+
+
+def _record(labels: LabelVolume, made_by: MadeBy) -> RunRecord | None:
+    """Return what is to lie beside `labels`; None where nothing is known of a run."""
+    if made_by.run is not None:
+        return run_record(labels, made_by.run)
+    opened = made_by.opened_from
+    before = _record_of(opened)
+    if before is None or opened is None:
+        return None
+    return before if _is_unchanged(labels, opened) else _edited(before, labels)
+
+
+def _is_unchanged(labels: LabelVolume, file: Path) -> bool:
+    try:
+        return np.array_equal(labels.array, read_labels(file).array)
+    except (OSError, UnreadableImageError):
+        return False  # gone, or overwritten by something else
 
 
 def _record_of(mask: Path | None) -> RunRecord | None:

@@ -15,11 +15,13 @@ from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import is_ct
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
 from napari_kidney_seg.widgets.linking import link_masks, put_below_masks
+from napari_kidney_seg.widgets.opened_masks import OpenedMasks
 from napari_kidney_seg.widgets.opening import open_dicom_folder, open_sample, open_scan
 from napari_kidney_seg.widgets.windows import WINDOWS, HuWindow, apply_window, widen_slider
 
 if TYPE_CHECKING:
     from napari.layers import Image
+    from napari.utils.events import EventEmitter
     from napari.viewer import Viewer
 
 EMPTY_TEXT = (
@@ -39,7 +41,7 @@ class ScanPanel(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._layers: list[Image] = []
-        self.choice = QComboBox()
+        self.choice, self.masks = QComboBox(), OpenedMasks(viewer.layers)
         self.choice.setToolTip("The CT layer to segment")
         self._sample_button = QPushButton(SAMPLE_TEXT)
         self._empty_text = wrapped_label(EMPTY_TEXT, Qt.TextFormat.RichText)
@@ -47,10 +49,11 @@ class ScanPanel(QWidget):
         column = flush_column(self)
         column.addWidget(self._empty_page)
         column.addWidget(self._scan_page)
-        for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.reordered):
+        for event in list_events(viewer):
             event.connect(self._list_layers)
         viewer.layers.selection.events.active.connect(self._follow_selection)
         self.choice.currentIndexChanged.connect(self._tell)
+        self.masks.used.connect(self._tell)
         self._list_layers()
 
     @property
@@ -86,6 +89,7 @@ class ScanPanel(QWidget):
             button.clicked.connect(partial(self._on_window, window))
             row.addWidget(button)
         column.addLayout(row)
+        column.addWidget(self.masks)
         return page
 
     def _list_layers(self) -> None:
@@ -109,6 +113,8 @@ class ScanPanel(QWidget):
         self._scan_page.setVisible(bool(self._layers))
         if self.layer is not chosen:
             self._tell()
+        else:
+            self.masks.set_scan(self.layer)
 
     def _follow_selection(self) -> None:
         active = self._viewer.layers.selection.active
@@ -116,6 +122,7 @@ class ScanPanel(QWidget):
             self.choice.setCurrentIndex(self._layers.index(active))
 
     def _tell(self) -> None:
+        self.masks.set_scan(self.layer)
         self.scan_changed.emit()
 
     def _on_window(self, window: HuWindow) -> None:
@@ -140,6 +147,12 @@ class ScanPanel(QWidget):
     def _on_sample_open(self) -> None:
         self._sample_button.setEnabled(True)
         self._sample_button.setText(SAMPLE_TEXT)
+
+
+def list_events(viewer: Viewer) -> tuple[EventEmitter, ...]:
+    """Return the events after which the layers of a scan may be others: which there are, and which lies on top."""
+    events = viewer.layers.events
+    return events.inserted, events.removed, events.reordered
 
 
 def _why_none(layers: Iterable[object]) -> str:

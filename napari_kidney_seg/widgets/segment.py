@@ -12,9 +12,10 @@ from qtpy.QtWidgets import QWidget
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.volume import Volume
-from napari_kidney_seg.io.checks import NO_CT, RESCALE_MISSING, check_ct, why_no_ct
+from napari_kidney_seg.io.checks import NO_CT, RESCALE_MISSING, check_ct
 from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.case_runner import CaseRunner, Run
+from napari_kidney_seg.widgets.ct_check import scan_problem
 from napari_kidney_seg.widgets.job import segment
 from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import class_layers, volume_from_layer
@@ -24,7 +25,7 @@ from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.opening import repair_rescale
 from napari_kidney_seg.widgets.run_panel import RunPanel
 from napari_kidney_seg.widgets.save_panel import SavePanel
-from napari_kidney_seg.widgets.scan_panel import ScanPanel
+from napari_kidney_seg.widgets.scan_panel import ScanPanel, list_events
 from napari_kidney_seg.widgets.volume_panel import VolumePanel
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class SegmentWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer, run: Run = segment) -> None:
         super().__init__()
-        self._viewer, self._scan_problem = napari_viewer, ""
+        self._viewer = napari_viewer
         self.scan, self.scan_notices = ScanPanel(napari_viewer), NoticeList()
         self.method = MethodPanel()
         self.runner = RunPanel()
@@ -57,7 +58,7 @@ class SegmentWidget(QWidget):
         self.runner.running_changed.connect(self._show_readiness)
         self.cases.finished.connect(self._show_result)
         self.volumes.changed.connect(self.save.forget_saved)
-        for event in (napari_viewer.layers.events.inserted, napari_viewer.layers.events.removed):
+        for event in list_events(napari_viewer):
             event.connect(self._show_result)
         self._on_scan_changed()
 
@@ -78,11 +79,8 @@ class SegmentWidget(QWidget):
     def _on_scan_changed(self) -> None:
         self.scan_notices.clear()
         volume, layer = self._volume(), self.scan.layer
-        self._scan_problem = "" if volume is not None else "Open a CT scan first."
         if volume is not None and layer is not None:
             self._show_scan_notices(volume, layer)
-            if why_no_ct(volume) is not None and not memory_of(layer).is_forced:
-                self._scan_problem = "The scan is no CT in Hounsfield units: see above."
         self._show_readiness()
         self._show_result()
 
@@ -127,7 +125,7 @@ class SegmentWidget(QWidget):
         self._on_scan_changed()
 
     def _show_readiness(self) -> None:
-        self.runner.set_ready(self._scan_problem or self.method.problem)
+        self.runner.set_ready(scan_problem(self.scan.layer) or self.method.problem)
         for panel in (self.scan.choice, self.method):
             panel.setEnabled(not self.runner.is_running)
 

@@ -35,7 +35,7 @@ ROWS = {
 class VolumePanel(QWidget):
     """Milliliters per kidney and class; computed in a worker's thread when editing pauses.
 
-    `changed` tells that a layer may have been edited, `measured` that the volumes shown are those of now.
+    `changed` tells that a layer was edited, `measured` that the volumes shown are those of now.
     """
 
     changed, measured = Signal(), Signal()
@@ -46,6 +46,7 @@ class VolumePanel(QWidget):
         self._layers: dict[str, Labels] = {}
         self._geometry: Geometry | None = None
         self._place: tuple[object, ...] = ()
+        self._measured: Volumes | None = None  # of the layers followed now
         self._asked, self._awaited = 0, 0  # numbers of the last measurement, and of the one still awaited (0 none)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -82,7 +83,7 @@ class VolumePanel(QWidget):
             layer.events.paint.disconnect(self._on_edited)
             layer.events.data.disconnect(self._on_edited)
             layer.events.set_data.disconnect(self._on_shown)
-        self._layers, self._geometry = {}, None
+        self._layers, self._geometry, self._measured = {}, None, None
         self._awaited = 0
         self._timer.stop()
 
@@ -94,10 +95,10 @@ class VolumePanel(QWidget):
         self.changed.emit()
         self.refresh()
 
-    def _on_shown(self, event: Event) -> None:
+    def _on_shown(self, _event: Event) -> None:
         """Take a new picture of the same place for an Undo: napari announces that in no other way."""
         if self._place == self._shown_place():
-            self._on_edited(event)
+            self.refresh()
         self._place = self._shown_place()
 
     def _shown_place(self) -> tuple[object, ...]:
@@ -118,6 +119,9 @@ class VolumePanel(QWidget):
         if request != self._awaited:
             return
         self._awaited = 0
+        if self._measured not in (None, volumes):
+            self.changed.emit()
+        self._measured = volumes
         values = {"right": volumes.right, "left": volumes.left, **volumes.classes}
         for name, text in self.texts.items():
             text.setText(f"{values[name]:.1f} ml")

@@ -95,5 +95,11 @@ def bundle(models, registered) -> Path:
     from tests.cli.oracle_method import METHOD
 
     weights = {stage.name: [stage.network(**stage.network_args).state_dict()] for stage in METHOD.stages}
-    facts = {"training_data": "none", "licence": "CC0-1.0", "scores": {"phantoms": {"kidney": 0.95}}}
+    facts = {
+        "training_data": "none",
+        "licence": "CC0-1.0",
+        "scores": {"phantoms": {"kidney": 0.95}},
+        "training": {"kidney": {"epochs": 7}, "lesion": {"epochs": 9}},
+        "limits": "Adults alone.",
+    }
     return write_bundle(METHOD.with_preset("compact"), weights, models / "oracle.safetensors", facts).path

@@ -224,6 +224,8 @@ def test_one_stage_trained_from_a_bundle_takes_its_other_stages_from_there(train
     assert new.members("kidney")[0] == old.members("kidney")[0]
     assert new.members("lesion")[0].keys() == old.members("lesion")[0].keys()
     assert new.card.training_data == "1 case of 'data', from weights trained on none"
+    assert new.card.training == {"kidney": {"epochs": 7}, "lesion": {"epochs": 1, "best epoch": 1}}
+    assert new.card.limits.endswith("Started from weights with these limits: Adults alone.")
 
 
 def test_why_a_training_failed_is_recorded_for_those_who_follow_it(registered, models, tmp_path, call):
@@ -353,5 +355,18 @@ def test_an_interrupted_training_says_what_is_kept(train_all, monkeypatch):
     outcome = train_all("--epochs", 1)
 
     assert outcome.code != 0
-    assert "Interrupted; what was trained up to the last finished epoch is kept" in " ".join(outcome.out.split())
+    assert "Interrupted. Nothing is kept; go on with --resume." in outcome.out
     assert TrainingFolder(train_all.folder).outcome().state is State.STOPPED
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_interrupted_later_epoch_leaves_the_earlier_ones(train_all, monkeypatch):
+    train_all("--epochs", 1)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "follow", interrupted)
+    outcome = train_all("--epochs", 2, "--resume")
+
+    assert "Interrupted. What was trained up to the last finished epoch is kept; go on with --resume." in outcome.out

@@ -20,8 +20,9 @@ def volume_of(low: float, high: float, dtype: type) -> Volume:
         (0, 4095, np.uint16, "rescale_missing"),
         (24, 2500, np.int16, "rescale_missing"),
         (0, 255, np.uint8, "eight_bit"),
-        (0, 1, np.float32, "unit_range"),
-        (-1, 1, np.float32, "unit_range"),
+        (0, 1, np.float32, "normalized"),
+        (-1, 1, np.float32, "normalized"),
+        (-3.2, 9.7, np.float32, "normalized"),
         (0, 3, np.uint8, "looks_like_labels"),
         (7, 7, np.int16, "constant"),
         (0, 1500, np.int16, "not_hounsfield"),
@@ -36,7 +37,7 @@ def test_what_is_no_ct_is_named(low, high, dtype, code):
     assert f"{high:g}" in notice.text
 
 
-@pytest.mark.parametrize(("low", "high"), [(-1024, 3071), (-185, 265), (-3024, 1500)])
+@pytest.mark.parametrize(("low", "high"), [(-1024, 3071), (-185, 265), (-20, 35), (-3024, 1500)])
 def test_a_ct_raises_no_suspicion(low, high):
     assert check_ct(volume_of(low, high, np.int16)) == ()
 

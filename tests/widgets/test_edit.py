@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,7 @@ from napari_kidney_seg.inference.regions import AroundForeground
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.widgets.canvas_click import CanvasClick
 from napari_kidney_seg.widgets.case_memory import memory_of
+from napari_kidney_seg.widgets.ct_check import NO_CT_SCAN
 from napari_kidney_seg.widgets.edit import EditWidget
 from napari_kidney_seg.widgets.edited_case import CHOOSE_CLASS
 from napari_kidney_seg.widgets.layer_data import ct_layer_data
@@ -315,6 +317,17 @@ def test_a_kidney_drawn_by_hand_needs_no_earlier_run(qtbot, viewer, rerun, oracl
     assert oracles.asked == [["lesion"]]
     np.testing.assert_array_equal(composed(viewer), truth)
     assert edit.rerun.about.text().startswith("Coarse-to-fine 2.5D ResUNet, compact (as in the last run)")
+
+
+def test_what_is_no_ct_is_not_run_again_either(qtbot, viewer, rerun, truth):
+    _, edit = rerun
+    show(viewer, replace(scan_of(truth), array=(truth > 0).astype(np.uint8)))
+    edit.start_button.click()
+    viewer.layers["kidney"].data_setitem(tuple(np.argwhere(truth).T), 1)
+    qtbot.waitUntil(lambda: not edit.volumes.is_waiting, timeout=RUN_MS)
+
+    assert not edit.rerun.runner.run_button.isEnabled()
+    assert edit.rerun.runner.run_button.toolTip() == NO_CT_SCAN
 
 
 def test_the_record_of_a_rerun_says_which_stage_a_person_took_the_place_of(qtbot, viewer, rerun, truth, tmp_path):

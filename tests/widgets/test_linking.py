@@ -8,14 +8,27 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.geometry import AxisMap, Geometry
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.io.images import read_volume, write_labels
+from napari_kidney_seg.io.sidecar import RunRecord, write_sidecar
 from napari_kidney_seg.widgets.edit import EditWidget
-from napari_kidney_seg.widgets.layer_data import record_of
+from napari_kidney_seg.widgets.layer_data import METADATA_KEY, ScanRecord, record_of
 from napari_kidney_seg.widgets.layers import add_label_layers, class_layers
 from napari_kidney_seg.widgets.linking import link_masks, masks_on_grid, other_grids, use_mask
 from tests.widgets.conftest import PLUGIN, SHAPE, write_nifti
+
+RECORD = RunRecord(
+    source="",
+    source_sha256="",
+    method="resunet-2.5d",
+    preset="compact",
+    bundle_sha256="",
+    engine="torch",
+    device="cpu",
+    started="",
+    finished="",
+)
 
 
 @pytest.fixture
@@ -86,12 +99,12 @@ def test_of_two_opened_masks_none_is_taken_before_a_person_chooses(viewer, edit,
     other = named(mask_file, "other.nii.gz")
     open_all(viewer, mask_file, other, scan_file)
     assert edit.case.layers == {}
-    assert [button.text() for button in edit.masks.offered] == [
+    assert [button.text() for button in edit.scan.masks.offered] == [
         "Use the mask case_seg.nii.gz",
         "Use the mask other.nii.gz",
     ]
 
-    edit.masks.offered[1].click()
+    edit.scan.masks.offered[1].click()
 
     assert {record_of(layer.metadata).opened_from for layer in edit.case.layers.values()} == {other}
     assert edit._empty.isHidden()
@@ -123,7 +136,7 @@ def test_where_two_scans_share_a_grid_the_person_chooses(viewer, edit, scan_file
     open_all(viewer, scan_file, named(scan_file, "venous.nii.gz"), mask_file)
     assert edit.case.layers == {}
 
-    edit.masks.offered[0].click()
+    edit.scan.masks.offered[0].click()
 
     assert record_of(edit.case.layers["kidney"].metadata).scan == "venous"  # the scan chosen in the widget
 
@@ -135,11 +148,106 @@ def test_a_mask_of_another_grid_is_refused_in_words(viewer, edit, scan, scan_fil
     open_all(viewer, scan_file, strange)
 
     assert edit.case.layers == {}
-    (notice,) = edit.masks.notices.notices
+    (notice,) = edit.scan.masks.notices.notices
     assert notice.text == (
         "The mask 'strange.nii.gz' (10 x 12 x 14 voxels of 5 x 0.8 x 0.9 mm) cannot be edited on 'case' (10 x 12 x 14 "
         "voxels of 5 x 0.8 x 0.9 mm): its spacing, place or direction differs. Open the scan it was drawn on."
     )
+
+
+def test_a_mask_opened_once_more_is_offered_and_mixed_with_nothing(qtbot, viewer, edit, scan_file, mask_file):
+    open_all(viewer, scan_file, mask_file, mask_file)
+    first = dict(edit.case.layers)
+    assert [button.text() for button in edit.scan.masks.offered] == ["Use the mask case_seg.nii.gz"]
+    assert edit.case.layers == first
+
+    edit.scan.masks.offered[0].click()
+
+    assert all(edit.case.layers[name] is not first[name] for name in first)
+    assert edit.save.about.text().endswith("because others of their class lie above: kidney, cyst, tumor.")
+
+
+def test_the_mask_of_a_scan_that_was_closed_does_not_go_over_to_another(viewer, edit, scan_file, mask_file):
+    open_all(viewer, scan_file, mask_file)
+    viewer.layers.remove("case")
+
+    open_all(viewer, named(scan_file, "venous.nii.gz"))
+
+    assert edit.case.layers == {}
+    assert [button.text() for button in edit.scan.masks.offered] == ["Use the mask case_seg.nii.gz"]
+    edit.scan.masks.offered[0].click()
+    assert {record_of(layer.metadata).opened_from for layer in edit.case.layers.values()} == {mask_file}
+
+
+def test_a_mask_whose_name_is_that_of_another_scan_is_offered_only(viewer, edit, scan_file, mask_file):
+    named(scan_file, "venous.nii.gz")
+    open_all(viewer, scan_file, named(mask_file, "venous_seg.nii.gz"))
+
+    assert edit.case.layers == {}
+    assert len(edit.scan.masks.offered) == 1
+
+
+@pytest.mark.parametrize(("is_of_this_scan", "count"), [(True, 3), (False, 0)])
+def test_the_record_beside_a_mask_says_whose_it_is(viewer, edit, scan_file, mask_file, is_of_this_scan, count):
+    other = named(mask_file, "anything.nii.gz")
+    sha256 = read_volume(scan_file).source.sha256
+    write_sidecar(other, replace(RECORD, source_sha256=sha256 if is_of_this_scan else "0" * 64))
+
+    open_all(viewer, scan_file, other)
+
+    assert len(edit.case.layers) == count
+
+
+def test_a_mask_opened_beside_that_of_a_run_is_offered_and_then_counts(qtbot, viewer, edit, scan_file, mask_file, mask):
+    open_all(viewer, scan_file)
+    add_label_layers(viewer, mask, edit.case.ct_layer)
+    open_all(viewer, mask_file)
+
+    (offer,) = edit.scan.masks.offered
+    offer.click()
+    viewer.layers[-1].data_setitem((np.array([5]), np.array([6]), np.array([6])), 2)
+
+    assert edit.case.layers["tumor"] is viewer.layers[-1]
+    assert edit.save.about.text().startswith("Opened from case_seg.nii.gz. ")
+
+
+def test_masks_and_scans_of_one_name_in_two_folders_find_each_other(qtbot, viewer, edit, scan_file, mask_file):
+    (scan_file.parent / "labels").mkdir()
+    same = scan_file.parent / "labels" / scan_file.name
+    mask_file.rename(same)
+
+    open_all(viewer, scan_file, same)
+
+    assert {record_of(layer.metadata).opened_from for layer in edit.case.layers.values()} == {same}
+    edit.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in edit.save.saved.text(), timeout=10_000)
+    assert scan_file.with_name("case_seg.nii.gz").exists()
+
+
+def test_a_layer_that_was_duplicated_is_saved_once_as_the_one_on_top(qtbot, viewer, edit, scan_file, mask):
+    open_all(viewer, scan_file)
+    kidney, *_ = add_label_layers(viewer, mask, edit.case.ct_layer)
+    copy = type(kidney).create(*kidney.as_layer_data_tuple())
+    copy.data = np.where(mask.array == 1, 0, kidney.data)
+    viewer.add_layer(copy)
+
+    edit.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in edit.save.saved.text(), timeout=10_000)
+
+    saved = np.asarray(nib.load(scan_file.with_name("case_seg.nii.gz")).dataobj)
+    assert np.bincount(saved.ravel(), minlength=4).tolist()[1:] == [0, 4, 2]
+    assert edit.save.about.text() == "Not measured or saved, because others of their class lie above: kidney."
+
+
+def test_a_scan_whose_axes_another_reader_swapped_is_to_be_opened_again(viewer, edit, scan, scan_file, mask_file):
+    swapped = viewer.add_image(np.ascontiguousarray(scan.array.T), name="case")
+    swapped.metadata[METADATA_KEY] = ScanRecord(
+        scan="x", geometry=scan.geometry.mapped(AxisMap(order=(2, 1, 0), flips=(False,) * 3))
+    )
+    open_all(viewer, mask_file)
+
+    (notice,) = edit.scan.masks.notices.notices
+    assert notice.text.endswith("Close the scan and open it with this plugin.")
 
 
 def test_masks_whose_scan_is_open_by_name_are_not_offered(model, scan, mask):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from napari_kidney_seg.core.errors import UnwritableImageError
 from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.io.images import read_labels, write_labels
 from napari_kidney_seg.io.sidecar import RunRecord, read_sidecar, sidecar_path_for, write_sidecar
 from napari_kidney_seg.widgets.saving import EDITED, MadeBy, default_mask_path, save_mask
 
@@ -32,6 +35,7 @@ def record() -> RunRecord:
 
 def test_an_opened_mask_keeps_its_record_with_the_volumes_of_now(tmp_path, mask, record):
     opened, path = tmp_path / "opened.nii.gz", tmp_path / "saved.nii.gz"
+    write_labels(replace(mask, array=np.zeros_like(mask.array)), opened)
     write_sidecar(opened, record)
 
     list(save_mask(mask, path, MadeBy(opened_from=opened)))
@@ -43,6 +47,30 @@ def test_an_opened_mask_keeps_its_record_with_the_volumes_of_now(tmp_path, mask,
         volumes_ml={"kidney": round(94 * voxel_ml, 3), "tumor": round(4 * voxel_ml, 3), "cyst": round(2 * voxel_ml, 3)},
         notices=(CUT, EDITED),
     )
+
+
+def test_a_mask_saved_as_it_was_opened_was_edited_by_nobody(tmp_path, mask, record):
+    opened, path = tmp_path / "opened.nii.gz", tmp_path / "saved.nii.gz"
+    write_labels(mask, opened)
+    write_sidecar(opened, record)
+
+    list(save_mask(mask, path, MadeBy(opened_from=opened)))
+
+    assert read_sidecar(path) == record
+
+
+def test_a_record_that_cannot_be_written_is_a_notice_and_the_mask_is_saved(tmp_path, mask, record, monkeypatch):
+    def full(*_):
+        raise UnwritableImageError("No space left.")
+
+    opened, path = tmp_path / "opened.nii.gz", tmp_path / "saved.nii.gz"
+    write_sidecar(opened, record)
+    monkeypatch.setattr("napari_kidney_seg.widgets.saving.write_sidecar", full)
+
+    _, notice = save_mask(mask, path, MadeBy(opened_from=opened))
+
+    assert notice.text == "The mask is saved; the record beside it is not up to date. No space left."
+    np.testing.assert_array_equal(read_labels(path).array, mask.array)
 
 
 def test_a_mask_drawn_by_hand_takes_the_record_of_another_away(tmp_path, mask, record):

@@ -10,6 +10,7 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_kidney_seg.core.errors import InsufficientMemoryError
+from napari_kidney_seg.widgets.ct_check import NO_CT_SCAN
 from napari_kidney_seg.widgets.edit import EditWidget
 from napari_kidney_seg.widgets.layer_data import ct_layer_data
 from napari_kidney_seg.widgets.layers import add_label_layers
@@ -276,7 +277,7 @@ def test_what_is_no_ct_is_run_only_when_a_person_allows_it(qtbot, viewer, widget
     viewer.add_image(data, **options)
     assert "this looks like a mask, not a scan" in texts(widget.scan_notices)
     assert not widget.runner.run_button.isEnabled()
-    assert widget.runner.run_button.toolTip() == "The scan is no CT in Hounsfield units: see above."
+    assert widget.runner.run_button.toolTip() == NO_CT_SCAN
 
     (allow,) = [one for one in widget.scan_notices.findChildren(QPushButton) if one.text() == "Allow Run"]
     allow.click()
@@ -347,3 +348,47 @@ def test_a_mask_saved_before_is_replaced_without_asking_in_either_widget(qtbot, 
 
     saved = np.asarray(nib.load(scan_file.with_name("case_seg.nii.gz")).dataobj)
     assert np.bincount(saved.ravel()).tolist()[1:] == [93, 4, 3]
+
+
+def save_and_edit(qtbot, panel, layer):
+    """Save, and draw before the mask is written."""
+    panel.save.click()
+    layer.data_setitem((np.array([5]), np.array([6]), np.array([6])), 2)
+    qtbot.waitUntil(panel.save.isEnabled, timeout=10_000)
+
+
+def test_a_mask_edited_while_it_is_written_is_not_called_saved_as_it_is(qtbot, viewer, opened):
+    run_to_end(qtbot, opened)
+
+    save_and_edit(qtbot, opened.save, viewer.layers["tumor"])
+
+    assert opened.save.saved.text().startswith("Saved, read back and compared, as it was before the last edit: ")
+
+
+def test_the_record_of_a_run_does_not_outlive_its_layers(qtbot, viewer, opened, scan_file, mask):
+    run_to_end(qtbot, opened)
+    for name in ("kidney", "cyst", "tumor"):
+        viewer.layers.remove(name)
+    add_label_layers(viewer, mask, opened.scan.layer)  # by hand, as far as the plugin can know
+
+    opened.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in opened.save.saved.text(), timeout=10_000)
+
+    assert not scan_file.with_name("case_seg.json").exists()
+
+
+def test_looking_at_a_saved_mask_leaves_it_called_saved(qtbot, viewer, opened):
+    run_to_end(qtbot, opened)
+    qtbot.waitUntil(lambda: not opened.volumes.is_waiting, timeout=RUN_MS)
+    opened.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in opened.save.saved.text(), timeout=10_000)
+
+    viewer.layers["tumor"].visible = False
+    viewer.layers["tumor"].contour = 2
+    qtbot.waitUntil(lambda: not opened.volumes.is_waiting, timeout=RUN_MS)
+    assert "read back" in opened.save.saved.text()
+
+    viewer.layers["tumor"].data_setitem((np.array([5]), np.array([6]), np.array([6])), 2)
+    viewer.layers["tumor"].undo()
+    qtbot.waitUntil(lambda: not opened.volumes.is_waiting, timeout=RUN_MS)
+    assert opened.save.saved.text() == ""
