@@ -8,20 +8,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from napari_kidney_seg import methods
 from napari_kidney_seg.cli.console import print_record
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import Bundle, Card, read_card
 from napari_kidney_seg.io.card_text import score_lines
 from napari_kidney_seg.io.models import MODELS_FOLDER, list_bundles
-from napari_kidney_seg.methods import PRESETS, REGISTRY, get_method
+from napari_kidney_seg.methods import PRESETS, get_method
 
 
 def show_methods(console: Console) -> None:
     """Print every registered method: idea, paper, classes, stages, presets."""
-    methods = [get_method(name) for name in REGISTRY]
-    print_record(console, {"methods": [_method_record(method) for method in methods]})
-    for method in methods:
+    known = [get_method(name) for name in methods.REGISTRY]
+    print_record(console, {"methods": [_method_record(method) for method in known]})
+    for method in known:
         paper = method.paper
         console.print(f"[bold]{escape(method.name)}[/bold]  {escape(method.title)}")
         console.print(f"  {escape(method.idea)}")
