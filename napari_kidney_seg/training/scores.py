@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -25,7 +27,7 @@ def predicted_classes(output: Tensor | tuple[Tensor, ...], activation: str) -> T
 
 
 def dice_counts(predicted: Tensor, target: Tensor, classes: int) -> Tensor:
-    """Return (2 |A and B|, |A| + |B|) per class over the valid voxels, shape (2, classes), float64.
+    """Return (2 |A and B|, |A| + |B|, |B|) per class over the valid voxels, B the target; shape (3, classes), float64.
 
     Parameters
     ----------
@@ -38,5 +40,21 @@ def dice_counts(predicted: Tensor, target: Tensor, classes: int) -> Tensor:
     valid = reference != IGNORE
     found, wanted = predicted[valid], reference[valid].long()
     hits = torch.bincount(wanted[found == wanted], minlength=classes)
-    sizes = torch.bincount(found, minlength=classes) + torch.bincount(wanted, minlength=classes)
-    return torch.stack([2 * hits, sizes]).double()
+    expected = torch.bincount(wanted, minlength=classes)
+    sizes = torch.bincount(found, minlength=classes) + expected
+    return torch.stack([2 * hits, sizes, expected]).double()
+
+
+def class_scores(counts: Tensor, names: Sequence[str]) -> dict[str, float]:
+    """Return the Dice of each foreground class that the reference has, and their mean; nothing where it has none.
+
+    Parameters
+    ----------
+    counts : shape (3, 1 + len(names))
+        Sums of `dice_counts`, the background first.
+    names : sequence of str
+    """
+    hits, sizes, expected = counts[:, 1:]
+    present = [number for number in range(len(names)) if expected[number]]
+    scores = {f"dice_{names[number]}": float(hits[number] / sizes[number]) for number in present}
+    return {**scores, "dice": sum(scores.values()) / len(scores)} if scores else {}

@@ -20,7 +20,7 @@ from napari_kidney_seg.training.fabric import make_fabric
 from napari_kidney_seg.training.optimizers import make_optimizer
 from napari_kidney_seg.training.run_folder import RunFolder, StepDone, StepNotes
 from napari_kidney_seg.training.schedules import SCHEDULES
-from napari_kidney_seg.training.scores import dice_counts, predicted_classes
+from napari_kidney_seg.training.scores import class_scores, dice_counts, predicted_classes
 from napari_kidney_seg.training.starting_weights import start_from
 from napari_kidney_seg.training.task import MIXUP_STREAM, StageTask, WindowStream, mix
 
@@ -113,8 +113,8 @@ class Trainer:
         for epoch in range(self.progress["epoch"], epochs):
             started = time.monotonic()
             loss = yield from self._train_epoch(epoch, epochs)
-            scores = self._validate() if self._is_validated(epoch, epochs) else {}
-            best = self._keep_best(scores)
+            scores = self._validate() if self._is_validated(epoch, epochs) else None
+            best = scores is not None and self._keep_best(scores)
             self.progress["epoch"] = epoch + 1
             self.progress["seconds"] += time.monotonic() - started
             self._save_last()
@@ -124,7 +124,7 @@ class Trainer:
                 epoch=epoch + 1,
                 epochs=epochs,
                 loss=loss,
-                scores=scores,
+                scores=scores or {},
                 best=best,
                 seconds_left=left,
             )
@@ -247,28 +247,24 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        """Return the Dice of each foreground class over all validation windows, and their mean; empty without cases."""
+        """Return the Dice of each foreground class there is in the validation windows, and their mean."""
         if not len(self.task.validation):
             return {}
         self.network.eval()
         activation = self.task.stage.activation
         names = self.task.stage.classes[1:] if activation == "softmax" else self.task.stage.classes
-        counts = torch.zeros(2, 1 + len(names), dtype=torch.float64)
+        counts = torch.zeros(3, 1 + len(names), dtype=torch.float64)
         for batch in self.task.validation_batches():
             output = self.network(self.fabric.to_device(batch.images))
             counts += dice_counts(predicted_classes(output, activation).cpu(), batch.targets, 1 + len(names))
-        scores = {
-            f"dice_{name}": float(hits / size) if size else 1.0
-            for name, hits, size in zip(names, counts[0, 1:], counts[1, 1:], strict=True)
-        }
-        return {**scores, "dice": float(np.mean(list(scores.values())))}
+        return class_scores(counts, names)
 
     def _keep_best(self, scores: dict[str, float]) -> bool:
-        nothing_to_compare = not len(self.task.validation)
+        """Keep the weights when no earlier ones scored higher, or there is nothing to compare."""
         is_best = bool(scores) and scores["dice"] >= self.progress["best"]
         if is_best:
             self.progress["best"] = scores["dice"]
-        if (is_best or nothing_to_compare) and self.fabric.is_global_zero:
+        if (is_best or not scores) and self.fabric.is_global_zero:
             self.folder.save_best(self._weights())
         return is_best
 
