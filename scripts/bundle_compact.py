@@ -39,6 +39,17 @@ PHANTOMS_OF = {
         "400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some two hours of a CPU "
         "core"
     ),
+    "boundary-aware": (
+        "the first 153 of 400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some "
+        "four hours of a CPU core"
+    ),
+}
+WARNINGS = {  # told at every run
+    "masses-net": "These weights find kidneys, but hardly any tumor or cyst. Look for masses yourself.",
+    "boundary-aware": (
+        "These weights are unfinished. Without contrast they call half of a kidney, or spleen and bowel, tumor; with "
+        "contrast they mark tumors where there are none. Use them to see the method or to train on, not to measure."
+    ),
 }
 NOT_ENOUGH = "Unfinished: it misses kidneys of real scans, or marks much beside them. Only to go on training from."
 LICENCE = (
@@ -136,6 +147,7 @@ def main() -> None:
         "training_data": TRAINING_DATA.format(phantoms=PHANTOMS_OF.get(method.name, PHANTOMS)),
         "licence": LICENCE,
         "limits": NOT_ENOUGH if arguments.unfinished else limits,
+        "warning": "" if arguments.unfinished else WARNINGS.get(method.name, ""),
         "training": {"script": "docs/bundled-model.md", **{name: made for name, (_, made) in found.items()}},
         "scores": json.loads(arguments.scores.read_text()) if arguments.scores else {},
     }

@@ -104,6 +104,7 @@ def _card_lines(path: Path, card: Card | str) -> list[str]:
         f"trained on {card.training_data}",
         f"licence {card.licence}",
         *(score_lines(card.scores) if card.is_measured else ["not validated: nothing was measured with it"]),
+        *([f"warning: {card.warning}"] if card.warning else []),
         *([f"limits: {card.limits}"] if card.limits else []),
         card.intended_use,
         f"sha256 {Bundle(path, card).sha256}",

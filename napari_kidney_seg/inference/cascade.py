@@ -142,6 +142,8 @@ class _Run:
         plan = plan_run(self._method, given, cache)
         cache.clear()
         cache.update(plan.known)
+        if self._bundle.warning:
+            yield from self._noted(Notice(code="weights", text=self._bundle.warning))
         yield from self._noted(*input_notices(self._scan))
         yield from (StageDone(stage=name, seconds=0.0, cached=True) for name in plan.known)
         workload = Workload(plan.stages, self._scan.geometry)

@@ -46,6 +46,8 @@ class Card:
     versions : mapping of package to version
     limits : str
         What it cannot do.
+    warning : str
+        What a person has to know of every mask made with these weights: told at each run. Empty where there is nothing.
     intended_use : str
     format : int
     """
@@ -60,6 +62,7 @@ class Card:
     scores: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     limits: str = ""
+    warning: str = ""
     intended_use: str = INTENDED_USE
     format: int = FORMAT
 
@@ -86,6 +89,11 @@ class Bundle:
     def sha256(self) -> str:
         """Hash of the file, hexadecimal."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    @property
+    def warning(self) -> str:
+        """What is to be told at each run with these weights; empty where there is nothing."""
+        return self.card.warning
 
     def members(self, stage: str) -> list[dict[str, torch.Tensor]]:
         """Return one state dictionary per model of `stage`: float32, and counters as they are.

@@ -20,7 +20,7 @@ from napari_kidney_seg.widgets.choices import find_choice, offer_presets
 from napari_kidney_seg.widgets.cost_label import CostLabel
 from napari_kidney_seg.widgets.job import MethodChoice
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
-from napari_kidney_seg.widgets.method_text import measured_text, method_text
+from napari_kidney_seg.widgets.method_text import measured_text, method_text, weights_warning
 from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.stage_diagram import StageDiagram
 
@@ -158,6 +158,9 @@ class MethodPanel(QWidget):
         self.notices.clear()
         if self._problem:
             self.notices.add(Notice(code="no_model", text=self._problem))
+        warning = weights_warning(self.bundle.currentData())
+        if warning:
+            self.notices.add(Notice(code="weights", text=warning))
         self._details.setText(method_text(self.chosen_method(), self.bundle.currentData()))
         self._show_measured()
         self.diagram.show_method(self.chosen_method())

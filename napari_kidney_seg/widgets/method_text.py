@@ -56,6 +56,14 @@ def weights_text(bundle: Path | None) -> str:
     return "".join(f"<p><b>{title}</b> {escape(text)}</p>" for title, text in parts.items() if text)
 
 
+def weights_warning(bundle: Path | None) -> str:
+    """Return what has to be known of every mask made with `bundle`; empty where there is nothing."""
+    try:
+        return read_card(bundle).warning if bundle is not None else ""
+    except BundleError:
+        return ""
+
+
 def measured_text(bundle: Path | None) -> str:
     """Return the mean figures on the card of `bundle`, in a line, or that there are none; empty without a card."""
     if bundle is None:

@@ -53,6 +53,7 @@ class FakeBundle:
     method: Method
     members_per_stage: int = 1
     sha256: str = ""
+    warning: str = ""
     asked: list[str] = field(default_factory=list)
 
     def members(self, stage_name: str) -> list[dict[str, Tensor]]:

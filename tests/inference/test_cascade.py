@@ -523,3 +523,14 @@ def test_independent_classes_are_run_with_sigmoid(scan, labels):
 
     np.testing.assert_array_equal(result.labels.array, labels > 0)
     np.testing.assert_allclose(result.outputs["kidney"].regions[0].probabilities.max(), 1, atol=1e-3)
+
+
+def test_what_has_to_be_known_of_the_weights_is_told_at_every_run(scan, one_stage):
+    bundle = FakeBundle(one_stage, warning="Unfinished weights.")
+
+    events, result = finished(run_cascade(scan, one_stage, bundle, options=TORCH))
+
+    notice = Notice(code="weights", text="Unfinished weights.")
+    assert events[0] == notice
+    assert notice in result.notices
+    assert "weights" not in codes(segment(scan, one_stage).notices)

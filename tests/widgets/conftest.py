@@ -87,7 +87,7 @@ def install(tmp_path, monkeypatch) -> Callable[..., Path]:
     folder.mkdir()
     monkeypatch.setattr("napari_kidney_seg.io.models.user_models_folder", lambda: folder)
 
-    def write(name: str, **members: int) -> Path:
+    def write(name: str, *, warning: str = "", **members: int) -> Path:
         card = Card(
             method=name,
             preset="compact",
@@ -97,6 +97,7 @@ def install(tmp_path, monkeypatch) -> Callable[..., Path]:
             licence="BSD-3-Clause",
             scores={"phantoms": {"kidney": 0.95}, "real scans": {"one": {"kidney": 0.9}}},
             limits="Adults alone.",
+            warning=warning,
         )
         path = folder / f"tiny-{name}.safetensors"
         save_file({"a": np.zeros(1, np.float32)}, path, metadata={"card": json.dumps(asdict(card))})

@@ -179,3 +179,14 @@ def test_every_preset_says_what_it_is_for(qtbot):
         number = panel.preset.findData(preset)
         assert panel.preset.itemData(number, Qt.ItemDataRole.ToolTipRole) == PRESETS[preset]
         assert f"{preset}: {PRESETS[preset]}" in panel.preset.toolTip()
+
+
+def test_what_has_to_be_known_of_weights_stands_below_them(qtbot, install):
+    install("masses-net", warning="These weights find no tumor.")
+    panel = MethodPanel()
+    qtbot.addWidget(panel)
+    assert "weights" not in [notice.code for notice in panel.notices.notices]
+
+    panel.method.setCurrentIndex(panel.method.findData("masses-net"))
+
+    assert [notice.text for notice in panel.notices.notices] == ["These weights find no tumor."]
