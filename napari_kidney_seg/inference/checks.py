@@ -14,6 +14,7 @@ from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.components import Component, components
 
 SMALL_KIDNEY_ML = 30.0  # with its masses
+SPECK_ML = 1.0  # what is smaller is nobody's kidney
 LARGE_KIDNEY_ML = 3000.0  # the largest of KiTS23 has 2674 ml
 SOFT_TISSUE_RANGE = 300.0  # HU; a CT with air or bone spans far more
 SHIFTED_MAXIMUM = 2000.0  # a scan without negative values that reaches this lacks its offset of -1024 HU
@@ -59,7 +60,12 @@ def result_notices(labels: NDArray[Any], geometry: Geometry) -> Iterator[Notice]
 
 
 def _volume_notices(volumes: list[float]) -> Iterator[Notice]:
-    odd = [ml for ml in volumes if not SMALL_KIDNEY_ML <= ml <= LARGE_KIDNEY_ML]
+    specks = sum(ml < SPECK_ML for ml in volumes)
+    if specks:
+        pieces = "there is a piece" if specks == 1 else f"there are {specks} pieces"
+        text = f"Apart from the kidneys {pieces} of less than {SPECK_ML:g} ml. Look there, or remove islands."
+        yield Notice(code="specks", text=text, level="info")
+    odd = [ml for ml in volumes if ml >= SPECK_ML and not SMALL_KIDNEY_ML <= ml <= LARGE_KIDNEY_ML]
     if odd:
         sizes = ", ".join(f"{ml:.0f} ml" for ml in odd)
         usual = f"{SMALL_KIDNEY_ML:.0f} to {LARGE_KIDNEY_ML:.0f} ml"

@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_kidney_seg.core.events import Notice
-from napari_kidney_seg.widgets.layers import class_layers
+from napari_kidney_seg.widgets.layers import class_layers, label_layers
 from napari_kidney_seg.widgets.layout import clear, flush_column
 from napari_kidney_seg.widgets.linking import masks_on_grid, other_grids, put_below_masks, put_on_top, use_mask
 from napari_kidney_seg.widgets.notice_list import NoticeList
@@ -60,4 +60,7 @@ class OpenedMasks(QWidget):
         use_mask(mask, scan)
         put_on_top(self._layers, mask)
         put_below_masks(self._layers, scan)
+        counted = list(class_layers(self._layers, scan).values())
+        for layer in label_layers(self._layers, scan):
+            layer.visible = layer in counted
         self.used.emit()

@@ -63,6 +63,11 @@ class RunPanel(QWidget):
         )
         self._set_worker(start_worker(events, outcome, f"Segmenting with {method.title}"))
 
+    def forget(self) -> None:
+        """Show nothing of the last run any more."""
+        self.progress.hide()
+        self.notices.clear()
+
     def cancel(self) -> None:
         """Ask the run to stop; it does within one window, and nothing is changed."""
         if self._worker is not None:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 from napari_kidney_seg.core.errors import KidneySegError, error_text
 from napari_kidney_seg.core.events import Event, Notice
 from napari_kidney_seg.core.volume import LabelVolume
+from napari_kidney_seg.io.naming import WRITABLE_SUFFIXES, image_suffix
 from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import class_layers, compose_layers, label_layers, scan_record
@@ -52,11 +53,10 @@ class SavePanel(QWidget):
             self.forget_saved()
         self._layer = layer
         layers = class_layers(self._viewer.layers, layer) if layer is not None else {}
-        record = record_of(layer.metadata) if layer is not None else None
         about = self._origin(layers.values()) + self._left_out(layers.values())
         self.about.setText(about)
         self.about.setVisible(bool(about))
-        path = default_mask_path(record.source if record is not None else None)
+        path = self._target(layers.values())
         self.save.setText(f"Save {path.name}" if path else "Save mask…")
         self.save.setToolTip(f"Save on the scan's own grid: {path}" if path else "Choose where to save the mask")
         self.setVisible(bool(layers))
@@ -75,7 +75,7 @@ class SavePanel(QWidget):
         counted = list(layers)
         others = label_layers(self._viewer.layers, self._layer) if self._layer is not None else []
         names = [layer.name for layer in others if layer not in counted]
-        return f"Not measured or saved, because others of their class lie above: {', '.join(names)}." if names else ""
+        return f"Left out, below others of their class: the layers {', '.join(names)}." if names else ""
 
     def _on_save(self) -> None:
         layers = list(class_layers(self._viewer.layers, self._layer).values()) if self._layer is not None else []
@@ -86,7 +86,7 @@ class SavePanel(QWidget):
         except KidneySegError as error:
             self._on_error(error)
             return
-        path = self._path_for(labels)
+        path = self._path_for(labels, self._target(layers))
         if path is None:
             return
         self.save.setEnabled(False)
@@ -100,13 +100,20 @@ class SavePanel(QWidget):
         made_by = _made_by(layers, memory_of(self._layer).finished)
         start_worker(partial(save_mask, labels, path, made_by), outcome, f"Saving {path.name}")
 
-    def _path_for(self, labels: LabelVolume) -> Path | None:
-        """Return where to save: beside the scan, or where a person says.
+    def _target(self, layers: Iterable[Labels]) -> Path | None:
+        """Return where the mask in `layers` belongs: the file it was opened from, else beside the scan."""
+        file = _made_by(layers, None).opened_from
+        if file is not None and image_suffix(file) in WRITABLE_SUFFIXES:
+            return file
+        record = record_of(self._layer.metadata) if self._layer is not None else None
+        return default_mask_path(record.source if record is not None else None)
+
+    def _path_for(self, labels: LabelVolume, path: Path | None) -> Path | None:
+        """Return where to save: to `path`, or where a person says.
 
         They are asked where that would replace a mask that was not written here, or cannot be written: the scan may
         have come from a disc that is read-only or gone.
         """
-        path = default_mask_path(labels.source)
         written = memory_of(self._layer).written if self._layer is not None else set()
         if path is not None and (not path.exists() or path in written) and os.access(path.parent, os.W_OK):
             return path

@@ -46,6 +46,7 @@ class SegmentWidget(QWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer, run: Run = segment) -> None:
         super().__init__()
         self._viewer = napari_viewer
+        self._ran: Image | None = None  # whose run is shown
         self.scan, self.scan_notices = ScanPanel(napari_viewer), NoticeList()
         self.method = MethodPanel()
         self.runner = RunPanel()
@@ -79,6 +80,8 @@ class SegmentWidget(QWidget):
     def _on_scan_changed(self) -> None:
         self.scan_notices.clear()
         volume, layer = self._volume(), self.scan.layer
+        if layer is not self._ran and not self.runner.is_running:
+            self.runner.forget()
         if volume is not None and layer is not None:
             self._show_scan_notices(volume, layer)
         self._show_readiness()
@@ -133,4 +136,5 @@ class SegmentWidget(QWidget):
         volume, choice, layer = self._volume(), self.method.choice, self.scan.layer
         if volume is None or choice is None or layer is None:
             return
+        self._ran = layer
         self.cases.start(layer, self.method.chosen_method(), choice)

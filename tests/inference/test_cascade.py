@@ -21,6 +21,7 @@ from napari_kidney_seg.core.volume import LabelVolume, Source, Volume
 from napari_kidney_seg.imaging.cropping import padded_to
 from napari_kidney_seg.imaging.resampling import resize
 from napari_kidney_seg.inference.cascade import run_cascade
+from napari_kidney_seg.inference.checks import result_notices
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.fusion import nested_thresholds
 from napari_kidney_seg.inference.regions import AroundForeground
@@ -429,6 +430,16 @@ class TestNotices:
 
         assert codes(notices) == ["implausible_volume"]
         assert "4 ml, 4 ml" in notices[0].text
+
+    @pytest.mark.parametrize(("places", "words"), [((2,), "there is a piece"), ((2, 6), "there are 2 pieces")])
+    def test_specks_are_counted_and_called_no_kidney(self, labels, places, words):
+        mask = (labels > 0).astype(np.uint8)
+        mask[0, places, 2] = 1  # 0.08 ml each
+
+        notices = list(result_notices(mask, scan_of(labels, spacing=(5.0, 4.0, 4.0)).geometry))
+
+        assert codes(notices) == ["specks", "cut_scan"]
+        assert notices[0].text == f"Apart from the kidneys {words} of less than 1 ml. Look there, or remove islands."
 
     def test_voxels_without_a_number_are_read_as_air(self, scan, labels, one_stage):
         values = scan.array.astype(np.float32)

@@ -164,7 +164,10 @@ def test_a_mask_opened_once_more_is_offered_and_mixed_with_nothing(qtbot, viewer
     edit.scan.masks.offered[0].click()
 
     assert all(edit.case.layers[name] is not first[name] for name in first)
-    assert edit.save.about.text().endswith("because others of their class lie above: kidney, cyst, tumor.")
+    assert edit.save.about.text() == (
+        "Opened from case_seg.nii.gz. Left out, below others of their class: the layers kidney, cyst, tumor."
+    )
+    assert [layer.visible for layer in viewer.layers] == [True, False, False, False, True, True, True]
 
 
 def test_the_mask_of_a_scan_that_was_closed_does_not_go_over_to_another(viewer, edit, scan_file, mask_file):
@@ -209,6 +212,7 @@ def test_a_mask_opened_beside_that_of_a_run_is_offered_and_then_counts(qtbot, vi
 
     assert edit.case.layers["tumor"] is viewer.layers[-1]
     assert edit.save.about.text().startswith("Opened from case_seg.nii.gz. ")
+    assert edit.save.save.text() == "Save case_seg.nii.gz"
 
 
 def test_masks_and_scans_of_one_name_in_two_folders_find_each_other(qtbot, viewer, edit, scan_file, mask_file):
@@ -219,9 +223,7 @@ def test_masks_and_scans_of_one_name_in_two_folders_find_each_other(qtbot, viewe
     open_all(viewer, scan_file, same)
 
     assert {record_of(layer.metadata).opened_from for layer in edit.case.layers.values()} == {same}
-    edit.save.save.click()
-    qtbot.waitUntil(lambda: "read back" in edit.save.saved.text(), timeout=10_000)
-    assert scan_file.with_name("case_seg.nii.gz").exists()
+    assert edit.save.save.toolTip() == f"Save on the scan's own grid: {same}"
 
 
 def test_a_layer_that_was_duplicated_is_saved_once_as_the_one_on_top(qtbot, viewer, edit, scan_file, mask):
@@ -236,7 +238,7 @@ def test_a_layer_that_was_duplicated_is_saved_once_as_the_one_on_top(qtbot, view
 
     saved = np.asarray(nib.load(scan_file.with_name("case_seg.nii.gz")).dataobj)
     assert np.bincount(saved.ravel(), minlength=4).tolist()[1:] == [0, 4, 2]
-    assert edit.save.about.text() == "Not measured or saved, because others of their class lie above: kidney."
+    assert edit.save.about.text() == "Left out, below others of their class: the layers kidney."
 
 
 def test_a_scan_whose_axes_another_reader_swapped_is_to_be_opened_again(viewer, edit, scan, scan_file, mask_file):

@@ -392,3 +392,14 @@ def test_looking_at_a_saved_mask_leaves_it_called_saved(qtbot, viewer, opened):
     viewer.layers["tumor"].undo()
     qtbot.waitUntil(lambda: not opened.volumes.is_waiting, timeout=RUN_MS)
     assert opened.save.saved.text() == ""
+
+
+def test_what_a_run_said_of_a_scan_goes_when_another_is_chosen(qtbot, viewer, opened):
+    run_to_end(qtbot, opened)
+    assert opened.runner.notices.notices
+    assert not opened.runner.progress.isHidden()
+
+    viewer.layers.clear()
+
+    assert opened.runner.notices.notices == ()
+    assert opened.runner.progress.isHidden()
