@@ -11,6 +11,7 @@ from napari_kidney_seg.widgets.layout import clear, flush_column
 from napari_kidney_seg.widgets.run_clock import RunClock, duration_text
 
 STEPS = 1000  # of the bar
+WAITING = "waiting"  # a stage that has not begun
 
 
 class ProgressPanel(QWidget):
@@ -55,8 +56,11 @@ class ProgressPanel(QWidget):
         self.status.setText(text)
 
     def finish(self, text: str) -> None:
-        """Show the whole as done, and `text`."""
+        """Show the whole as done, and `text`; what has not been run was not needed."""
         self.bar.setValue(STEPS)
+        for _, stage in self._rows.values():
+            if stage.text() == WAITING:
+                stage.setText("not needed")
         self.say(text)
 
     def stage_text(self, name: str) -> str:
@@ -97,7 +101,7 @@ class ProgressPanel(QWidget):
 
 
 def _stage_row(grid: QGridLayout, row: int, title: str) -> tuple[QProgressBar, QLabel]:
-    bar, text = QProgressBar(), QLabel("waiting")
+    bar, text = QProgressBar(), QLabel(WAITING)
     bar.setRange(0, 1)
     bar.setTextVisible(False)
     bar.setMaximumHeight(8)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
+from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.widgets.layer_data import record_of
-from napari_kidney_seg.widgets.layers import is_ct
+from napari_kidney_seg.widgets.layers import class_layers, is_ct
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
 from napari_kidney_seg.widgets.linking import link_masks, put_below_masks
 from napari_kidney_seg.widgets.opened_masks import OpenedMasks
 from napari_kidney_seg.widgets.opening import open_dicom_folder, open_sample, open_scan
+from napari_kidney_seg.widgets.showing import show_labels
 from napari_kidney_seg.widgets.windows import WINDOWS, HuWindow, apply_window, widen_slider
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class ScanPanel(QWidget):
         new = [layer for layer in self._layers if layer not in before]
         for layer in link_masks(self._viewer.layers):
             # Later: napari has not drawn what was just inserted, and moves only what it has.
-            QTimer.singleShot(0, partial(put_below_masks, self._viewer.layers, layer))
+            QTimer.singleShot(0, partial(self._show_linked, layer))
         for layer in new:
             if record_of(layer.metadata) is not None:
                 widen_slider(layer)
@@ -115,6 +117,13 @@ class ScanPanel(QWidget):
             self._tell()
         else:
             self.masks.set_scan(self.layer)
+
+    def _show_linked(self, scan: Image) -> None:
+        """Show the mask that a scan got: above it, and in a slice that has some of it."""
+        put_below_masks(self._viewer.layers, scan)
+        kidney = class_layers(self._viewer.layers, scan).get(KITS.organ) if scan in self._viewer.layers else None
+        if kidney is not None:
+            show_labels(self._viewer, kidney)
 
     def _follow_selection(self) -> None:
         active = self._viewer.layers.selection.active

@@ -315,6 +315,7 @@ def test_a_kidney_drawn_by_hand_needs_no_earlier_run(qtbot, viewer, rerun, oracl
     run_to_end(qtbot, edit.rerun.runner)
 
     assert oracles.asked == [["lesion"]]
+    assert edit.rerun.runner.progress.stage_text("coarse") == "not needed"
     np.testing.assert_array_equal(composed(viewer), truth)
     assert edit.rerun.about.text().startswith("Coarse-to-fine 2.5D ResUNet, compact (as in the last run)")
 

@@ -79,6 +79,15 @@ def test_a_scan_opened_after_its_mask_does_not_hide_it(qtbot, viewer, edit, scan
     assert [layer.name for layer in viewer.layers] == ["case", "kidney", "cyst", "tumor"]
 
 
+def test_a_linked_mask_is_looked_at(qtbot, viewer, edit, scan_file, mask_file, mask):
+    open_all(viewer, scan_file)
+    viewer.dims.set_current_step(0, 0)
+
+    open_all(viewer, mask_file)
+
+    qtbot.waitUntil(lambda: bool(mask.array[viewer.dims.current_step[0]].any()), timeout=5000)
+
+
 def test_an_edited_mask_goes_back_to_its_file_after_asking(qtbot, viewer, edit, scan_file, mask_file, monkeypatch):
     open_all(viewer, scan_file, mask_file)
     asked = []
