@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 # What reading, running and writing one scan may raise; of the rest, the next scan would fail too.
 SCAN_ERRORS = (KidneySegError, OSError, MemoryError, RuntimeError, ValueError)
-
-
 HALF = {"bfloat16": ("bfloat16", "float16")}  # older cards compute in float16 instead
 
 

@@ -70,16 +70,18 @@ def put_below_masks(layers: LayerList, scan: Image) -> None:
 
 def masks_on_grid(layers: LayerList, scan: Image) -> Masks:
     """Return the layers of each opened mask that lies on the grid of `scan` and belongs to no open scan, by file."""
-    record = _record(scan)
-    return {path: mask for path, mask in _loose_masks(layers).items() if _lies_on(record_of(mask[0].metadata), record)}
+    loose = _loose_masks(layers)
+    record = _record(scan) if loose else None  # to find it may mean to read the scan's file
+    return {path: mask for path, mask in loose.items() if _lies_on(record_of(mask[0].metadata), record)}
 
 
 def other_grids(layers: LayerList, scan: Image) -> tuple[str, ...]:
     """Return, one sentence each, why the opened masks that belong to no open scan cannot be those of `scan`."""
-    record, fitting = _record(scan), masks_on_grid(layers, scan)
+    loose, fitting = _loose_masks(layers), masks_on_grid(layers, scan)
+    record = _record(scan) if loose else None
     if record is None:
         return ()
-    strange = {path: record_of(mask[0].metadata) for path, mask in _loose_masks(layers).items() if path not in fitting}
+    strange = {path: record_of(mask[0].metadata) for path, mask in loose.items() if path not in fitting}
     return tuple(_why_not(path, mask, record) for path, mask in strange.items() if mask is not None)
 
 

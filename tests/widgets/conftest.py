@@ -21,6 +21,7 @@ from napari_kidney_seg.core.events import Notice, Progress, StageDone
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.io.bundle import Card, describe_stage
+from napari_kidney_seg.io.sidecar import RunRecord
 from napari_kidney_seg.methods import get_method
 
 PLUGIN = "napari-kidney-seg"
@@ -121,6 +122,24 @@ def write_nifti(path: Path, volume: Volume) -> Path:
     image.header.set_xyzt_units("mm")
     nib.save(image, path)
     return path
+
+
+@pytest.fixture
+def record() -> RunRecord:
+    """What may lie beside a mask: a run with one notice."""
+    return RunRecord(
+        source="case.nii.gz",
+        source_sha256="",
+        method="resunet-2.5d",
+        preset="compact",
+        bundle_sha256="",
+        engine="torch",
+        device="cpu",
+        started="",
+        finished="",
+        volumes_ml={"kidney": 1.0, "tumor": 9.0, "cyst": 0.0},
+        notices=(Notice(code="cut_scan", text="The kidney reaches the last slice."),),
+    )
 
 
 @pytest.fixture

@@ -11,24 +11,12 @@ import pytest
 from napari_kidney_seg.core.geometry import AxisMap, Geometry
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.io.images import read_volume, write_labels
-from napari_kidney_seg.io.sidecar import RunRecord, write_sidecar
+from napari_kidney_seg.io.sidecar import write_sidecar
 from napari_kidney_seg.widgets.edit import EditWidget
-from napari_kidney_seg.widgets.layer_data import METADATA_KEY, ScanRecord, record_of
+from napari_kidney_seg.widgets.layer_data import METADATA_KEY, ScanRecord, ct_layer_data, record_of
 from napari_kidney_seg.widgets.layers import add_label_layers, class_layers
 from napari_kidney_seg.widgets.linking import link_masks, masks_on_grid, other_grids, use_mask
 from tests.widgets.conftest import PLUGIN, SHAPE, write_nifti
-
-RECORD = RunRecord(
-    source="",
-    source_sha256="",
-    method="resunet-2.5d",
-    preset="compact",
-    bundle_sha256="",
-    engine="torch",
-    device="cpu",
-    started="",
-    finished="",
-)
 
 
 @pytest.fixture
@@ -200,10 +188,10 @@ def test_a_mask_whose_name_is_that_of_another_scan_is_offered_only(viewer, edit,
 
 
 @pytest.mark.parametrize(("is_of_this_scan", "count"), [(True, 3), (False, 0)])
-def test_the_record_beside_a_mask_says_whose_it_is(viewer, edit, scan_file, mask_file, is_of_this_scan, count):
+def test_the_record_beside_a_mask_says_whose_it_is(viewer, edit, scan_file, mask_file, record, is_of_this_scan, count):
     other = named(mask_file, "anything.nii.gz")
     sha256 = read_volume(scan_file).source.sha256
-    write_sidecar(other, replace(RECORD, source_sha256=sha256 if is_of_this_scan else "0" * 64))
+    write_sidecar(other, replace(record, source_sha256=sha256 if is_of_this_scan else "0" * 64))
 
     open_all(viewer, scan_file, other)
 
@@ -262,8 +250,6 @@ def test_a_scan_whose_axes_another_reader_swapped_is_to_be_opened_again(viewer, 
 
 
 def test_masks_whose_scan_is_open_by_name_are_not_offered(model, scan, mask):
-    from napari_kidney_seg.widgets.layer_data import ct_layer_data
-
     data, options, _ = ct_layer_data(scan)
     ct = model.add_image(data, **options)
     add_label_layers(model, mask, ct)
@@ -273,8 +259,6 @@ def test_masks_whose_scan_is_open_by_name_are_not_offered(model, scan, mask):
 
 
 def test_a_layer_without_a_record_is_left_as_it_is(model, scan):
-    from napari_kidney_seg.widgets.layer_data import ct_layer_data
-
     data, options, _ = ct_layer_data(scan)
     ct = model.add_image(data, **options)
     drawn = model.add_labels(np.zeros(SHAPE, np.uint8))
@@ -283,3 +267,13 @@ def test_a_layer_without_a_record_is_left_as_it_is(model, scan):
     link_masks(model.layers)
 
     assert record_of(drawn.metadata) is None
+
+
+def test_without_an_opened_mask_no_file_is_read_again(model, scan, monkeypatch):
+    adopted = []
+    monkeypatch.setattr("napari_kidney_seg.widgets.layers.adopt", adopted.append)
+    ct = model.add_image(scan.array, scale=(5, 0.8, 0.9), units=("mm",) * 3)
+
+    assert masks_on_grid(model.layers, ct) == {}
+    assert other_grids(model.layers, ct) == ()
+    assert adopted == []

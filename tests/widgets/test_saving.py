@@ -5,32 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from napari_kidney_seg.core.errors import UnwritableImageError
-from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.io.images import read_labels, write_labels
-from napari_kidney_seg.io.sidecar import RunRecord, read_sidecar, sidecar_path_for, write_sidecar
+from napari_kidney_seg.io.sidecar import read_sidecar, sidecar_path_for, write_sidecar
 from napari_kidney_seg.widgets.saving import EDITED, MadeBy, default_mask_path, save_mask
-
-CUT = Notice(code="cut_scan", text="The kidney reaches the last slice.")
-
-
-@pytest.fixture
-def record() -> RunRecord:
-    return RunRecord(
-        source="case.nii.gz",
-        source_sha256="",
-        method="resunet-2.5d",
-        preset="compact",
-        bundle_sha256="",
-        engine="torch",
-        device="cpu",
-        started="",
-        finished="",
-        volumes_ml={"kidney": 1.0, "tumor": 9.0, "cyst": 0.0},
-        notices=(CUT,),
-    )
 
 
 def test_an_opened_mask_keeps_its_record_with_the_volumes_of_now(tmp_path, mask, record):
@@ -45,7 +24,7 @@ def test_an_opened_mask_keeps_its_record_with_the_volumes_of_now(tmp_path, mask,
     assert read_sidecar(path) == replace(
         record,
         volumes_ml={"kidney": round(94 * voxel_ml, 3), "tumor": round(4 * voxel_ml, 3), "cyst": round(2 * voxel_ml, 3)},
-        notices=(CUT, EDITED),
+        notices=(*record.notices, EDITED),
     )
 
 
