@@ -105,6 +105,11 @@ class Box:
         stop = tuple(b - o for b, o in zip(self.stop, origin, strict=True))
         return Box(start=start, stop=stop)  # type: ignore[arg-type]
 
+    def moved_by(self, voxels: tuple[int, int, int]) -> Box:
+        """Return the box that lies `voxels` (z, y, x) further along: the way back from `seen_from`."""
+        z, y, x = voxels
+        return self.seen_from((-z, -y, -x))
+
     def union(self, other: Box) -> Box:
         """Return the smallest box that holds both."""
         start = tuple(min(a, b) for a, b in zip(self.start, other.start, strict=True))

@@ -77,8 +77,7 @@ class Crop:
 
     def part(self, source: VoxelSource, box: Box) -> NDArray[Any]:
         """Return the voxels of `box` after the step; `source` gives those before it."""
-        z, y, x = self.box.start
-        wanted = box.seen_from((-z, -y, -x))
+        wanted = box.moved_by(self.box.start)
         inside = wanted.clipped(Box.whole(self.before))
         return crop_pad(source(inside), wanted.seen_from(inside.start), self.fill)
 

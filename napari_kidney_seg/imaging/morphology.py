@@ -92,8 +92,7 @@ def component_at(mask: NDArray[np.bool_], voxel: tuple[int, int, int]) -> tuple[
     inner = foreground_box(inside)
     if inner is None:
         return None
-    z, y, x = outer.start
-    return inner.seen_from((-z, -y, -x)), inside[inner.slices]
+    return inner.moved_by(outer.start), inside[inner.slices]
 
 
 def _box_around(mask: NDArray[np.bool_], margin: tuple[int, int, int] = (0, 0, 0)) -> Box | None:

@@ -1,28 +1,63 @@
-"""Work that cannot be interrupted, done where a run does not have to wait for its end."""
+"""Work that other threads do while a run goes on: what cannot be interrupted, and what comes in many parts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TypeVar
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Generic, TypeVar
 
 POLL_SECONDS = 0.2
+THREADS = min(4, os.cpu_count() or 1)  # of `ahead`: NumPy's and SciPy's loops leave other threads alone
 
+Item = TypeVar("Item")
 Step = TypeVar("Step")
 Result = TypeVar("Result")
 
 
-def in_background(work: Callable[[], Result], step: Step) -> Generator[Step, None, Result]:
-    """Do `work` in a thread of its own; yield `step` every little while, return what `work` returns.
+class Background(Generic[Result]):
+    """Work in a thread of its own, begun at once.
 
-    Closing the generator does not wait: the thread comes to its end by itself, and its result is dropped. Only the end
-    of the process waits for it.
+    Parameters
+    ----------
+    work : callable () -> result
     """
-    pool = ThreadPoolExecutor(max_workers=1)
-    try:
-        result = pool.submit(work)
-        while not wait([result], timeout=POLL_SECONDS).done:
-            yield step
-        return result.result()
-    finally:
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        pool = ThreadPoolExecutor(max_workers=1)
+        self._result = pool.submit(work)
         pool.shutdown(wait=False)
+
+    def awaited(self, step: Step) -> Generator[Step, None, Result]:
+        """Yield `step` every little while until the work is done, return its result.
+
+        Closing the generator does not wait: the thread comes to its end by itself, and its result is dropped. Only the
+        end of the process waits for it.
+        """
+        while not wait([self._result], timeout=POLL_SECONDS).done:
+            yield step
+        return self._result.result()
+
+
+def in_background(work: Callable[[], Result], step: Step) -> Generator[Step, None, Result]:
+    """Do `work` in a thread of its own; yield `step` every little while, return what `work` returns."""
+    return (yield from Background(work).awaited(step))
+
+
+def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield ``work(item)`` of each item in order; `THREADS` threads are at most as many items ahead.
+
+    Closing the iterator drops what has not begun and does not wait for the rest.
+    """
+    pool = ThreadPoolExecutor(max_workers=THREADS)
+    begun: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) > THREADS:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

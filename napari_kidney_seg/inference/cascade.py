@@ -48,8 +48,8 @@ class CascadeResult:
     notices : tuple of Notice
         All that were yielded.
     seconds : by step
-        ``"prepare"`` (crop, intensity, resize), ``"load"`` (building engines), each stage's name (its network and the
-        stitching), ``"fuse"``.
+        ``"prepare"`` (crop, intensity, resize), ``"load"`` (waiting for engines), each stage's name (its network and
+        the stitching), ``"fuse"``.
     engine : ``"torch"``, ``"openvino"``, both joined by ``+``, or empty when no network was run
     device : str
     precision : ``"float32"``, ``"bfloat16"`` or ``"float16"``, several joined by ``+``, or empty likewise

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape
 from napari_kidney_seg.core.labels import LabelSchema
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
+from napari_kidney_seg.imaging.cropping import foreground_box
 from napari_kidney_seg.imaging.region_steps import region_steps
 from napari_kidney_seg.imaging.steps import VoxelSource, slabs
+from napari_kidney_seg.inference.background import ahead
 from napari_kidney_seg.inference.regions import BACKGROUND
 
 SLAB = 16  # slices restored at once
@@ -43,11 +45,11 @@ class Restored:
         self._shape, self._channels = geometry.shape, channels
         self._regions = [(region.box, on_scan(region, geometry.shape, channels)) for region in output.regions]
 
-    def slabs(self) -> Iterator[Box]:
-        """Yield boxes of a few slices which together hold the regions, cut to the scan."""
+    def slabs(self, within: Box | None = None) -> Iterator[Box]:
+        """Yield boxes of a few slices which together hold the regions, cut to the scan or the box `within` it."""
         if self._regions:
             together = reduce(Box.union, (box for box, _ in self._regions))
-            yield from slabs(together.clipped(Box.whole(self._shape)), SLAB)
+            yield from slabs(together.clipped(within or Box.whole(self._shape)), SLAB)
 
     def within(self, box: Box) -> NDArray[np.float32]:
         """Return the probabilities in `box` of the scan's grid, shape (C, z, y, x)."""
@@ -79,13 +81,21 @@ def organ_source(output: StageOutput, geometry: Geometry) -> VoxelSource:
     return within
 
 
-def mask_of(output: StageOutput, geometry: Geometry) -> Generator[int, None, NDArray[np.bool_]]:
-    """Return where a stage (background, organ) says organ, bool (Z, Y, X) on the scan's grid `geometry`."""
+def mask_of(
+    output: StageOutput, geometry: Geometry, within: Box | None = None
+) -> Generator[int, None, NDArray[np.bool_]]:
+    """Return where a stage (background, organ) says organ, bool (Z, Y, X) on the scan's grid `geometry`.
+
+    Outside the box `within` nothing is looked at, and False; None looks everywhere.
+    """
     restored = Restored(output, geometry, (1,))
     result = np.zeros(geometry.shape, bool)
-    for slab in restored.slabs():
+
+    def mark(slab: Box) -> int:
         result[slab.slices] = restored.within(slab)[0] > 0.5
-        yield slab.stop[0]
+        return slab.stop[0]
+
+    yield from ahead(mark, restored.slabs(within))
     return result
 
 
@@ -106,13 +116,19 @@ def masked_argmax(organ: StageOutput, lesion: StageOutput, geometry: Geometry, i
     """
     labels = np.zeros(geometry.shape, np.uint8)
     inside = tuple(channel for channel, label in enumerate(ids) if label)
+    kinds = np.asarray(ids, np.uint8)[list(inside)]
     organs, lesions = Restored(organ, geometry, (1,)), Restored(lesion, geometry, inside)
-    for slab in organs.slabs():
+
+    def label(slab: Box) -> int:
         is_organ = organs.within(slab)[0] > 0.5
-        if is_organ.any():
-            winners = np.asarray(ids, np.uint8)[list(inside)][lesions.within(slab).argmax(axis=0)]
-            labels[slab.slices] = np.where(is_organ, winners, 0)
-        yield slab.stop[0]
+        part = foreground_box(is_organ)
+        if part is not None:
+            place = part.moved_by(slab.start)
+            winners = kinds[lesions.within(place).argmax(axis=0)]
+            labels[place.slices] = np.where(is_organ[part.slices], winners, 0)
+        return slab.stop[0]
+
+    yield from ahead(label, organs.slabs())
     return labels
 
 
@@ -131,10 +147,14 @@ def argmax_labels(output: StageOutput, geometry: Geometry, ids: Sequence[int]) -
     uint8 labels, shape (Z, Y, X)
     """
     labels = np.zeros(geometry.shape, np.uint8)
+    kinds = np.asarray(ids, np.uint8)
     restored = Restored(output, geometry, tuple(range(len(ids))))
-    for slab in restored.slabs():
-        labels[slab.slices] = np.asarray(ids, np.uint8)[restored.within(slab).argmax(axis=0)]
-        yield slab.stop[0]
+
+    def label(slab: Box) -> int:
+        labels[slab.slices] = kinds[restored.within(slab).argmax(axis=0)]
+        return slab.stop[0]
+
+    yield from ahead(label, restored.slabs())
     return labels
 
 
@@ -154,11 +174,14 @@ def nested_thresholds(output: StageOutput, geometry: Geometry, ids: Sequence[int
     """
     labels = np.zeros(geometry.shape, np.uint8)
     restored = Restored(output, geometry, tuple(range(len(ids))))
-    for slab in restored.slabs():
+
+    def label(slab: Box) -> int:
         part = labels[slab.slices]
-        for label, probability in zip(ids, restored.within(slab), strict=True):
-            part[probability > 0.5] = label
-        yield slab.stop[0]
+        for identity, probability in zip(ids, restored.within(slab), strict=True):
+            part[probability > 0.5] = identity
+        return slab.stop[0]
+
+    yield from ahead(label, restored.slabs())
     return labels
 
 

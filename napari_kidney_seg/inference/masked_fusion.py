@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.events import Notice
-from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.labels import KITS, LabelSchema
 from napari_kidney_seg.core.method import Cleaning, FusionSteps, StageOutput
 from napari_kidney_seg.imaging.components import components
+from napari_kidney_seg.imaging.cropping import foreground_box
 from napari_kidney_seg.inference.background import in_background
 from napari_kidney_seg.inference.fusion import class_ids, mask_of, masked_argmax
 from napari_kidney_seg.inference.reach import Reach
@@ -44,27 +45,35 @@ class MaskedFusion:
         """Return the labels, uint8 (Z, Y, X), on the scan's grid `geometry`; yield as `inference.fusion` does."""
         kidney, lesion = outputs["kidney"], outputs["lesion"]
         labels = yield from masked_argmax(kidney, lesion, geometry, class_ids(lesion.classes, self.schema))
-        if kidney.given:
+        box = foreground_box(labels)
+        if kidney.given or box is None:
             return labels
+        found = labels[box.slices]  # what changes here changes in `labels`
         if self.reach is not None:
-            yield from self._limit(labels, outputs, self.reach, geometry)
-        is_found = labels > 0
+            yield from self._limit(found, box, outputs, self.reach, geometry)
+        is_found = found > 0
         is_kept = yield from in_background(partial(self.keep, is_found, geometry.spacing), geometry.shape[0])
         is_removed = is_found & ~is_kept
-        yield from _removal_notices(is_removed, geometry)
-        labels[is_removed] = 0
+        yield from _removal_notices(is_removed, box.start[0], geometry)
+        found[is_removed] = 0
         return labels
 
     def _limit(
-        self, labels: NDArray[np.uint8], outputs: Mapping[str, StageOutput], reach: Reach, geometry: Geometry
+        self,
+        found: NDArray[np.uint8],
+        box: Box,
+        outputs: Mapping[str, StageOutput],
+        reach: Reach,
+        geometry: Geometry,
     ) -> Generator[int | Notice, None, None]:
-        """Take from `labels` what is out of `reach`, unless a person marked where to look."""
+        """Take from `found`, the labels in `box`, what is out of `reach`, unless a person marked where to look."""
         located = outputs.get(reach.source)
         if located is None or located.given:
             return
-        is_far = ~(yield from mask_of(reach.of(located, geometry), geometry))
-        yield from _reach_notices(np.count_nonzero(labels[is_far]) * geometry.voxel_ml, reach)
-        labels[is_far] = 0
+        is_near = yield from mask_of(reach.of(located, geometry), geometry, box)
+        is_far = ~is_near[box.slices]
+        yield from _reach_notices(np.count_nonzero(found[is_far]) * geometry.voxel_ml, reach)
+        found[is_far] = 0
 
 
 def _reach_notices(ml: float, reach: Reach) -> Iterator[Notice]:
@@ -81,13 +90,15 @@ def _reach_notices(ml: float, reach: Reach) -> Iterator[Notice]:
         )
 
 
-def _removal_notices(is_removed: NDArray[np.bool_], geometry: Geometry) -> Generator[int | Notice, None, None]:
-    """Yield a notice when what was removed may have been a kidney."""
+def _removal_notices(
+    is_removed: NDArray[np.bool_], first_slice: int, geometry: Geometry
+) -> Generator[int | Notice, None, None]:
+    """Yield a notice when what was removed, from `first_slice` of the scan on, may have been a kidney."""
     ml = np.count_nonzero(is_removed) * geometry.voxel_ml
     if ml < REMARKABLE_ML:
         return
     found = yield from in_background(partial(components, is_removed), geometry.shape[0])
-    first, last = found[0].box.start[0], found[0].box.stop[0] - 1
+    first, last = first_slice + found[0].box.start[0], first_slice + found[0].box.stop[0] - 1
     parts = "1 component was" if len(found) == 1 else f"{len(found)} components were"
     yield Notice(
         code="components_removed",

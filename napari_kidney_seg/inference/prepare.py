@@ -20,6 +20,7 @@ from napari_kidney_seg.imaging.cropping import Crop, padded_to
 from napari_kidney_seg.imaging.orientation import Reorient
 from napari_kidney_seg.imaging.region_steps import region_steps
 from napari_kidney_seg.imaging.steps import SpatialStack, SpatialStep, VoxelSource, slabs, whole
+from napari_kidney_seg.inference.background import ahead
 
 AIR = -1024.0  # HU
 SLAB = 32  # slices normalized and resized at once: keeps the float32 copy of a long scan out of memory
@@ -83,8 +84,8 @@ def prepare_in_slabs(
     volume: Volume, stage: Stage, box: Box, guides: tuple[VoxelSource, ...] = ()
 ) -> Generator[int, None, PreparedRegion]:
     """Do what `prepare` does; yield the slices done after each slab, so that a run can be cancelled in between."""
-    working = stage.grid.shape_for(volume.geometry.cropped(box))
-    window, shape = stage.window_for(working), volume.geometry.shape
+    working, shape = _working(volume, stage, box), volume.geometry.shape
+    window = stage.window_for(working)
     steps = region_steps(shape, box, working, stage.pad_value)
     padding = Crop(before=working, box=padded_to(working, window), fill=stage.pad_value)
     channels = [(yield from _brought(SpatialStack((*steps.steps, padding)), partial(normalized, volume, stage)))]
@@ -100,6 +101,15 @@ def prepare_in_slabs(
     )
 
 
+def prepared_window(volume: Volume, stage: Stage, box: Box) -> Shape:
+    """Return the window of the region that `prepare` would make."""
+    return stage.window_for(_working(volume, stage, box))
+
+
+def _working(volume: Volume, stage: Stage, box: Box) -> Shape:
+    return stage.grid.shape_for(volume.geometry.cropped(box))
+
+
 def _brought(stack: SpatialStack, source: VoxelSource) -> Generator[int, None, NDArray[np.float32]]:
     """Return the whole array after crop, resize in-plane, resize along z and padding, shape (z, y, x)."""
     crop, in_plane, *others = stack.steps
@@ -110,9 +120,12 @@ def _brought(stack: SpatialStack, source: VoxelSource) -> Generator[int, None, N
 def _in_slabs(step: SpatialStep, source: VoxelSource) -> Generator[int, None, NDArray[np.float32]]:
     """Return the whole array after a step that keeps slices apart, made a few slices at a time; yield those done."""
     result = np.empty(step.after, np.float32)
-    for slab in slabs(Box.whole(step.after), SLAB):
+
+    def make(slab: Box) -> int:
         result[slab.slices] = step.part(source, slab)
-        yield slab.stop[0]
+        return slab.stop[0]
+
+    yield from ahead(make, slabs(Box.whole(step.after), SLAB))
     return result
 
 

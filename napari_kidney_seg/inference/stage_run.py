@@ -18,13 +18,13 @@ from napari_kidney_seg.core.geometry import Box, Shape, Spacing
 from napari_kidney_seg.core.method import IntensityStep, RegionOutput, Stage, StageOutput
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.steps import VoxelSource, whole
-from napari_kidney_seg.inference.background import in_background
+from napari_kidney_seg.inference.background import Background
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec
 from napari_kidney_seg.inference.fitting import fit_in_slabs
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.predictor import Predictor
-from napari_kidney_seg.inference.prepare import PreparedRegion, prepare_in_slabs
+from napari_kidney_seg.inference.prepare import PreparedRegion, prepare_in_slabs, prepared_window
 from napari_kidney_seg.inference.regions import BACKGROUND, foreground
 from napari_kidney_seg.inference.sliding_window import stitch
 from napari_kidney_seg.inference.windows import WindowPlan, window_spans
@@ -122,12 +122,16 @@ def run_stage(
     InsufficientMemoryError
         When not even one window fits.
     """
+    windows = [prepared_window(given.scan, stage, box) for box in given.boxes]
+    # While one core prepares the scan, another makes the first engine.
+    making = _begin_engine(networks[0], windows, machine) if windows else None
     regions = yield from _prepared(stage, given, machine)
     counter = _Counter(stage, regions, len(networks))
     yield counter.after(0)
     sums: list[NDArray[np.float32]] = []
     for network in networks if regions else []:
-        engine, notice = yield from _load(network, [region.window for region in regions], machine, counter)
+        engine, notice = yield from _made_engine(making or _begin_engine(network, windows, machine), machine, counter)
+        making = None
         if notice is not None:
             yield notice
         predictor = Predictor(network, engine, machine.device)
@@ -177,17 +181,23 @@ class _Counter:
         return WindowsDone(done=self._done, total=self._total)
 
 
-def _load(
-    network: NetworkSpec, windows: list[Shape], machine: Machine, counter: _Counter
-) -> Generator[WindowsDone | Notice, None, tuple[Engine, Notice | None]]:
-    """Return the engine for a network and its windows; yield while it is made, which can take many seconds."""
+def _begin_engine(
+    network: NetworkSpec, windows: list[Shape], machine: Machine
+) -> Background[tuple[Engine, Notice | None]]:
+    """Begin to make the engine for a network and its windows, which can take many seconds."""
     value_bytes = 2 if machine.device.startswith("cuda") and machine.options.precision != "float32" else 4
     sizes = partial(network_memory, network.state, channels=network.stage.channels, value_bytes=value_bytes)
     needed = max(sizes(window) for window in windows)
     check_memory(needed, machine.device, f"stage {network.stage.name!r}")
+    return Background(partial(_ready_engine, network, windows, machine))
+
+
+def _made_engine(
+    making: Background[tuple[Engine, Notice | None]], machine: Machine, counter: _Counter
+) -> Generator[WindowsDone | Notice, None, tuple[Engine, Notice | None]]:
+    """Yield until the engine is made, and return it."""
     with machine.clock.timing("load"):
-        work = partial(_ready_engine, network, windows, machine)
-        engine, notice = yield from in_background(work, counter.after(0))
+        engine, notice = yield from making.awaited(counter.after(0))
     machine.engines.add(engine.name)
     machine.precisions.add(engine.precision)
     return engine, notice

@@ -75,8 +75,7 @@ class RegionCrop:
         large = [one for one in found if one.voxels * voxel_ml(case.scan.spacing) >= self.min_ml]
         if not large:
             return whole
-        z, y, x = box.start
-        chosen = large[int(rng.integers(len(large)))].box.seen_from((-z, -y, -x))
+        chosen = large[int(rng.integers(len(large)))].box.moved_by(box.start)
         return self.rule.around(chosen, case.scan.geometry)
 
 

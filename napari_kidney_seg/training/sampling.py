@@ -100,8 +100,7 @@ class RegionSlab:
         chosen = foreground_box(components == rng.choice(kidneys))
         if chosen is None:
             return box
-        z, y, x = box.start
-        return chosen.seen_from((-z, -y, -x))
+        return chosen.moved_by(box.start)
 
     def _jittered(self, box: Box, geometry: Geometry, rng: np.random.Generator) -> Box:
         is_wide = self.wide_share > 0 and rng.random() < self.wide_share

@@ -236,6 +236,13 @@ def test_grown_box_stops_at_the_border_of_the_array():
     assert grown == Box(start=(0, 4, 2), stop=(4, 7, 10))
 
 
+def test_a_box_seen_from_a_point_and_moved_by_it_is_where_it_was():
+    box = Box(start=(1, 5, 2), stop=(3, 6, 4))
+
+    assert box.moved_by((10, 20, 30)) == Box(start=(11, 25, 32), stop=(13, 26, 34))
+    assert box.seen_from((7, 8, 9)).moved_by((7, 8, 9)) == box
+
+
 def test_union_of_boxes_holds_both():
     left = Box(start=(0, 5, 2), stop=(3, 6, 4))
     right = Box(start=(1, 1, 9), stop=(2, 2, 10))

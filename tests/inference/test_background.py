@@ -4,7 +4,7 @@ import time
 import pytest
 
 from napari_kidney_seg.core.events import result_of
-from napari_kidney_seg.inference.background import in_background
+from napari_kidney_seg.inference.background import THREADS, Background, ahead, in_background
 
 AT_ONCE = 1.5  # seconds within which cancelling must act
 
@@ -28,6 +28,53 @@ def test_an_error_of_the_work_is_raised():
 
     with pytest.raises(ValueError, match="no such operation"):
         result_of(in_background(broken, None))
+
+
+def test_work_goes_on_before_anybody_waits_for_it():
+    done = threading.Event()
+    work = Background(done.set)
+
+    assert done.wait(10)
+    assert result_of(work.awaited(None)) is None
+
+
+class TestAhead:
+    def test_results_come_in_the_order_of_the_items(self):
+        def late(number):
+            time.sleep(0.01 * (3 - number % 3))
+            return number**2
+
+        assert list(ahead(late, range(10))) == [number**2 for number in range(10)]
+
+    def test_no_more_is_begun_than_threads_are_there(self):
+        begun = []
+        results = ahead(begun.append, range(1000))
+        next(results)
+
+        assert len(begun) <= THREADS + 1
+
+    def test_closing_begins_nothing_more(self):
+        begun, goes_on = [], threading.Event()
+
+        def work(number):
+            begun.append(number)
+            if number:
+                goes_on.wait(10)
+
+        results = ahead(work, range(1000))
+        next(results)
+        results.close()
+        goes_on.set()
+        time.sleep(0.1)
+
+        assert len(begun) <= THREADS + 1
+
+    def test_an_error_comes_where_its_item_would(self):
+        results = ahead(lambda number: 1 / (2 - number), range(5))
+
+        assert [next(results), next(results)] == [0.5, 1.0]
+        with pytest.raises(ZeroDivisionError):
+            next(results)
 
 
 @pytest.mark.alone

@@ -13,7 +13,7 @@ from napari_kidney_seg.core.errors import (
     KidneySegError,
     UnknownMethodError,
 )
-from napari_kidney_seg.core.events import Notice, Progress, StageDone
+from napari_kidney_seg.core.events import Notice, Progress, StageDone, result_of
 from napari_kidney_seg.core.geometry import AxisMap, Geometry
 from napari_kidney_seg.core.grid import WorkingGrid
 from napari_kidney_seg.core.method import Guide
@@ -224,6 +224,23 @@ class TestCancel:
 
         assert [event.done for event in waiting] == [0, 0, 0]
         assert seconds < 1.5
+
+    def test_the_first_engine_is_made_while_the_scan_is_prepared(self, scan, one_stage, monkeypatch):
+        prepared, made = threading.Event(), threading.Event()
+
+        def engine(spec, options, device):
+            made.set()
+            assert prepared.wait(15)
+            return build_engine(spec, options, device)
+
+        monkeypatch.setattr("napari_kidney_seg.inference.stage_run.build_engine", engine)
+        run = run_cascade(scan, one_stage, FakeBundle(one_stage), options=TORCH)
+        while not (is_progress(event := next(run), "prepare") and event.done):
+            pass
+
+        assert made.wait(15)
+        prepared.set()
+        assert result_of(run).labels.array.any()
 
     def test_fusing_can_be_stopped_between_two_slabs(self, labels, three_stages):
         joined = []

@@ -92,6 +92,15 @@ def test_a_fusion_says_which_slice_it_has_come_to():
     assert list(mask_of(organ, GEOMETRY)) == [18, 34, 38]
 
 
+def test_a_mask_looks_only_within_the_box_that_is_asked_for():
+    organ = stage_output(("background", "kidney"), (Box((2, 0, 0), (38, 5, 5)), row([0.0], [1.0])))
+
+    is_organ = result_of(mask_of(organ, GEOMETRY, Box((30, 1, 1), (40, 3, 4))))
+
+    assert is_organ.shape == GEOMETRY.shape
+    assert np.count_nonzero(is_organ) == np.count_nonzero(is_organ[30:38, 1:3, 1:4]) == 8 * 2 * 3
+
+
 def test_overlapping_regions_count_with_their_mean():
     one, other = Box((0, 0, 0), (1, 1, 3)), Box((0, 0, 2), (1, 1, 4))
     output = stage_output(("kidney",), (one, row([0.2, 0.2, 0.2])), (other, row([0.6, 0.6])))

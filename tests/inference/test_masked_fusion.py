@@ -70,7 +70,10 @@ def test_ten_milliliters_that_are_removed_are_told_with_size_place_and_remedy(or
 def test_a_single_component_is_told_as_one(organ):
     organ[3:8, 5:15, 30:50] = 1
 
-    assert notices_of(organ)[0].text.startswith("1 component was found and removed as too small for a kidney, 20 ml")
+    (notice,) = notices_of(organ)
+
+    assert notice.text.startswith("1 component was found and removed as too small for a kidney, 20 ml")
+    assert "lay in slices 3 to 7" in notice.text  # of the scan; the foreground begins in slice 1
 
 
 def test_less_than_ten_milliliters_are_removed_without_a_word(organ):
