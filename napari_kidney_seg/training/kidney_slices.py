@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.imaging.slice_boxes import Rectangles, cuboid_rectangles, kidney_rectangles
@@ -32,6 +33,9 @@ class KidneySlices:
         The tight rectangle of a kidney with its masses on each slice, or the cross-section of its bounding cuboid.
     most : int or None
         Windows per case and epoch at most; None shows every slice once an epoch.
+    empty_share : float, 0 to below 1
+        Of the slices of a window, rounded down, chosen among those that show no kidney. 0 is the paper, whose detector
+        never learns that chest and pelvis hold none.
 
     References
     ----------
@@ -40,19 +44,27 @@ class KidneySlices:
 
     gt_box: str = "slice"
     most: int | None = None
+    empty_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.empty_share < 1:
+            raise KidneySegError(f"Found empty_share={self.empty_share!r}; needed 0 or more, below 1. Change it.")
 
     def __call__(self, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
-        """Return a window of any slices of `case` that show a kidney."""
+        """Return a window of any slices of `case`: that show a kidney, but for the empty share."""
         return self.of_case(case, stage)(case, stage, rng)
 
     def of_case(self, case: Case, stage: Stage) -> SlicesOfCase:
         """Return the windows of `case`."""
         rectangles = FINDERS[self.gt_box](np.asarray(case.labels) > 0)
-        shown = np.flatnonzero(rectangles.any(axis=(0, 2)))
-        if not len(shown):  # a case without kidney teaches what is none
-            shown = np.arange(case.labels.shape[0])
-        windows = -(-len(shown) // stage.window[0])
-        return SlicesOfCase(rectangles=rectangles, shown=shown, count=min(windows, self.most or windows))
+        is_shown = np.asarray(rectangles.any(axis=(0, 2)))
+        if not is_shown.any():  # a case without kidney teaches what is none
+            is_shown = ~is_shown
+        shown, empty = np.flatnonzero(is_shown), np.flatnonzero(~is_shown)
+        empties = int(self.empty_share * stage.window[0]) if len(empty) else 0
+        windows = -(-len(shown) // (stage.window[0] - empties))
+        count = min(windows, self.most or windows)
+        return SlicesOfCase(rectangles=rectangles, shown=shown, empty=empty, empties=empties, count=count)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,11 +76,15 @@ class SlicesOfCase:
     rectangles : shape (kidneys, Z, 4)
         As `imaging.slice_boxes.kidney_rectangles` returns them.
     shown : slices to choose from
+    empty : slices without a kidney, to choose `empties` of a window from
+    empties : int
     count : windows of an epoch
     """
 
     rectangles: Rectangles = field(repr=False)
     shown: NDArray[np.int64] = field(repr=False)
+    empty: NDArray[np.int64] = field(repr=False)
+    empties: int
     count: int
 
     def numbered(self, number: int, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
@@ -80,9 +96,12 @@ class SlicesOfCase:
         return self._window(self.shown, case, stage, rng)
 
     def _window(self, slices: NDArray[np.int64], case: Case, stage: Stage, rng: np.random.Generator) -> Window:
-        depth = stage.window[0]
-        chosen = np.sort(rng.choice(slices, depth, replace=len(slices) < depth))
-        pairs = [self._slice(int(z), case, stage) for z in chosen]
+        depth = stage.window[0] - self.empties
+        chosen = rng.choice(slices, depth, replace=len(slices) < depth)
+        if self.empties:
+            empty = rng.choice(self.empty, self.empties, replace=len(self.empty) < self.empties)
+            chosen = np.concatenate([chosen, empty])
+        pairs = [self._slice(int(z), case, stage) for z in np.sort(chosen)]
         images, labels = zip(*pairs, strict=True)
         return np.concatenate(images), np.concatenate(labels)
 

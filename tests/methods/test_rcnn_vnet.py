@@ -78,10 +78,10 @@ def test_the_preset_original_is_the_v_net_of_its_authors():
 
 
 @pytest.mark.parametrize("preset", ["compact", "smoke"])
-def test_smaller_presets_change_sizes_only(preset):
+def test_smaller_presets_see_the_same_and_vary_it_at_least_as_the_paper(preset):
     for paper, small in zip(METHOD.stages, METHOD.with_preset(preset).stages, strict=True):
         assert (small.intensity, small.region, small.classes) == (paper.intensity, paper.region, paper.classes)
-        assert small.recipe.augmentation == paper.recipe.augmentation
+        assert small.recipe.augmentation[: len(paper.recipe.augmentation)] == paper.recipe.augmentation
         assert set(small.network_args) == set(paper.network_args)
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.kidney_slices import KidneySlices, rectangle_target
 from napari_kidney_seg.training.known_case import KnownCase
@@ -35,6 +36,28 @@ def test_only_slices_with_kidney_are_shown_each_once_an_epoch(case):
 
 def test_the_windows_of_an_epoch_can_be_limited(case):
     assert windows_of(case, most=2).count == 2
+
+
+def test_a_share_of_the_slices_shows_no_kidney_and_each_with_one_still_comes_once_an_epoch(case):
+    # Of 4 slices one is empty: 19 slices with kidney take 7 windows of 3; 5 of the 24 slices have none.
+    known = windows_of(case, empty_share=0.25)
+    windows = [known.window(case, np.random.default_rng(0), number)[1] for number in range(known.count)]
+
+    assert known.count == 7
+    assert [int((labels > 0).any(axis=(1, 2)).sum()) for labels in windows] == [3] * 7
+
+
+def test_a_case_with_kidney_on_every_slice_has_no_empty_ones(case):
+    full = replace(case, labels=np.ones_like(case.labels))
+    _, labels = windows_of(full, empty_share=0.25).window(full, np.random.default_rng(0))
+
+    assert (labels > 0).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_empty_slices_alone_teach_nothing(share):
+    with pytest.raises(KidneySegError, match="below 1"):
+        KidneySlices(empty_share=share)
 
 
 def test_rectangles_lie_where_the_kidneys_are_on_the_networks_pixels(case):
