@@ -111,8 +111,8 @@ def plan_batch(
     UnwritableImageError
         When masks cannot be written to `output`: better known before the first scan than after.
     """
-    _make_writable(output)
     scans = find_scans(inputs, output)
+    _make_writable(output)
     names = mask_names(scans)
     return tuple(
         ScanTask(scan=scan, mask=output / f"{name}_seg.nii.gz", series=series, is_forced=is_forced)

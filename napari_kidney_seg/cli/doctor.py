@@ -60,8 +60,15 @@ def show_checks(console: Console) -> bool:
     for check in checks:
         table.add_row(check.name, escape(check.found), f"[{_STYLES[check.status]}]{check.status}", escape(check.fix))
     console.print(table)
-    console.print("All is well." if is_well else "Something does not work: do what the last column says.")
+    console.print(_summary(checks))
     return is_well
+
+
+def _summary(checks: list[Check]) -> str:
+    worst = {check.status for check in checks}
+    if "failed" in worst:
+        return "Something does not work: do what the last column says."
+    return "Everything works; the warnings say what could work better." if "warning" in worst else "All is well."
 
 
 def run_checks() -> Iterator[Check]:

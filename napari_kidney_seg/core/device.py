@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-_NEVER_ON = {"darwin": ("cuda",)}  # by `sys.platform`; on all others, MPS
+_CARD_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD (ROCm, "cuda" to torch), Linux inside Windows
 ENGINES = ("auto", "torch", "openvino")
 # Full-size feature maps, each as wide as the first convolution, that a residual U-Net cannot do without while it
 # predicts: input and result of a unit, its hidden features, its shortcut, one skip. Engines take up to twice as many.
@@ -26,9 +26,11 @@ BFLOAT16_CAPABILITY = (8, 0)  # of a CUDA card, the first that computes bfloat16
 
 
 def offered_devices() -> tuple[str, ...]:
-    """Return those of `DEVICES` that a machine of this system can have, without asking torch for its card."""
-    never = _NEVER_ON.get(sys.platform, ("mps",))
-    return tuple(name for name in DEVICES if name not in never)
+    """Return those of `DEVICES` that this machine can have, without the seconds that asking torch takes."""
+    if sys.platform == "darwin":
+        return tuple(name for name in DEVICES if name != "cuda")
+    has_driver = sys.platform != "linux" or any(Path(driver).exists() for driver in _CARD_DRIVERS)
+    return tuple(name for name in DEVICES if name != "mps" and (has_driver or name != "cuda"))
 
 
 def choose_device(wanted: str = "auto") -> str:

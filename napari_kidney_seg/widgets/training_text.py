@@ -39,6 +39,8 @@ def status_text(view: TrainingView) -> str:
         return "Stopping after this step…"
     if state is State.RUNNING:
         return _progress_text(view.runs[-1], titles) if view.runs else "Starting…"
+    if state is State.STOPPED and not view.runs:
+        return "Stopped before the training began. Nothing is kept; Start begins anew."
     end = {State.FINISHED: "Finished.", State.STOPPED: "Stopped."}.get(state, "Ended by an error.")
     return "\n".join((end, *(_kept_text(run, titles) for run in view.runs)))
 
@@ -99,6 +101,8 @@ def _progress_text(run: RunView, titles: Mapping[str, str]) -> str:
         return " · ".join((*parts, "reading cases…"))
     epoch = run.step.epoch if run.step is not None else len(run.epochs)
     parts.append(f"epoch {epoch} of {run.planned}")
+    if run.step is not None:
+        parts.append(f"step {run.step.step} of {run.step.steps}")
     if run.seconds_left is not None:
         parts.append(f"about {duration_text(run.seconds_left)} left" + (" in this stage" if is_one_of_many else ""))
     return " · ".join(parts)

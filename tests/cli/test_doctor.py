@@ -22,6 +22,16 @@ def test_a_healthy_computer_gives_code_zero(monkeypatch, call):
     assert "All is well." in outcome.out
 
 
+def test_a_warning_fails_nothing_but_all_is_not_well(monkeypatch, call):
+    slow = Check(name="OpenVINO", found="not installed", status="warning", fix="pip install it")
+    monkeypatch.setattr(doctor, "run_checks", lambda: iter([Check(name="Python", found="3.11"), slow]))
+
+    outcome = call("doctor")
+
+    assert outcome.code == 0
+    assert "Everything works; the warnings" in outcome.out
+
+
 def test_a_failed_check_gives_code_one_and_its_fix(monkeypatch, call):
     sick = Check(name="model", found="none", status="failed", fix="Train one.")
     monkeypatch.setattr(doctor, "run_checks", lambda: iter([sick]))

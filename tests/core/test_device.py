@@ -33,11 +33,17 @@ def test_absent_device_is_refused_with_those_present(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("system", "offered"),
-    [("linux", ("auto", "cpu", "cuda")), ("win32", ("auto", "cpu", "cuda")), ("darwin", ("auto", "cpu", "mps"))],
+    ("system", "has_driver", "offered"),
+    [
+        ("linux", True, ("auto", "cpu", "cuda")),
+        ("linux", False, ("auto", "cpu")),
+        ("win32", False, ("auto", "cpu", "cuda")),  # where the driver cannot be seen as a file
+        ("darwin", False, ("auto", "cpu", "mps")),
+    ],
 )
-def test_a_system_is_offered_the_devices_it_can_have(monkeypatch, system, offered):
+def test_a_machine_is_offered_the_devices_it_can_have(monkeypatch, tmp_path, system, has_driver, offered):
     monkeypatch.setattr(device.sys, "platform", system)
+    monkeypatch.setattr(device, "_CARD_DRIVERS", (str(tmp_path if has_driver else tmp_path / "none"),))
 
     assert device.offered_devices() == offered
 

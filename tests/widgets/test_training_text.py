@@ -64,11 +64,11 @@ def test_the_whole_is_as_far_as_its_stages_together(seen, fraction):
         (view(State.RUNNING, RunView(stage="kidney")), "Stage 1 of 2 · Kidney-Net · reading cases…"),
         (
             view(State.RUNNING, KIDNEY, MASSES),
-            "Stage 2 of 2 · Masses-Net · epoch 1 of 4 · about 1 h 06 min left in this stage",
+            "Stage 2 of 2 · Masses-Net · epoch 1 of 4 · step 1 of 2 · about 1 h 06 min left in this stage",
         ),
         (
             view(State.RUNNING, MASSES, request=replace(REQUEST, stage="masses")),
-            "Masses-Net · epoch 1 of 4 · about 1 h 06 min left",
+            "Masses-Net · epoch 1 of 4 · step 1 of 2 · about 1 h 06 min left",
         ),
         (view(State.STOPPING, KIDNEY), "Stopping after this step…"),
         (
@@ -76,6 +76,7 @@ def test_the_whole_is_as_far_as_its_stages_together(seen, fraction):
             "Stopped.\nKidney-Net: 2 of 2 epochs, best Dice 0.500 in epoch 1.\n"
             "Masses-Net: 0 of 4 epochs, nothing is kept yet.",
         ),
+        (view(State.STOPPED), "Stopped before the training began. Nothing is kept; Start begins anew."),
         (view(State.FAILED), "Ended by an error."),
     ],
 )
