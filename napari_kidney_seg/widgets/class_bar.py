@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QWidget
 
 from napari_kidney_seg.core.labels import KITS, Label
-from napari_kidney_seg.widgets.layout import css_color, flush_column
+from napari_kidney_seg.widgets.layout import css_color, flush_column, text_color_on
 
 BUTTON_ORDER = ("kidney", "tumor", "cyst")
 PAINT, ERASE, MOVE = "paint", "erase", "pan_zoom"  # modes of a Labels layer
@@ -53,7 +53,8 @@ def _class_button(label: Label) -> QPushButton:
     button = _button(label.name.capitalize())
     color = css_color(label.color)
     button.setStyleSheet(
-        f"QPushButton {{ border-left: 6px solid {color}; }} QPushButton:checked {{ background-color: {color}; }}"
+        f"QPushButton {{ border-left: 6px solid {color}; }}"
+        f"QPushButton:checked {{ background-color: {color}; color: {text_color_on(label.color)}; }}"
     )
     button.setToolTip(f"Edit the {label.name} layer with the brush")
     return button

@@ -42,6 +42,13 @@ def css_color(color: tuple[float, float, float]) -> str:
     return f"rgb{tuple(round(255 * value) for value in color)}"
 
 
+def text_color_on(color: tuple[float, float, float]) -> str:
+    """Return black or white, whichever stands out more from `color`, RGB in 0..1 (relative luminance of WCAG 2)."""
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in color]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
+
+
 def group(title: str, parts: Iterable[QWidget]) -> QGroupBox:
     """Return a titled box with `parts` below each other."""
     box = QGroupBox(title)
