@@ -78,8 +78,7 @@ class Resize:
         needed = [self._needed(axis, box) for axis in range(3)]
         start, stop = zip(*((first, last) for first, last, _ in needed), strict=True)
         result = np.asarray(source(Box(start=start, stop=stop)), np.float32)
-        # The most shrinking axis first: it leaves the least to do for the others.
-        for axis in sorted(range(3), key=lambda axis: self.after[axis] / self.before[axis]):
+        for axis in sorted(range(3), key=self._order):
             weights = needed[axis][2]
             result = result if weights is None else _weighted(result, axis - 3, weights)
         return np.ascontiguousarray(result)
@@ -87,6 +86,14 @@ class Resize:
     def inverse(self) -> Resize:
         """Return the step back."""
         return Resize(before=self.after, after=self.before)
+
+    def _order(self, axis: int) -> tuple[float, int]:
+        """Return when an axis has its turn: the most shrinking first, it leaves the least to do for the others.
+
+        Of equal ones columns are shrunk last and grown first: rows are combined without moving voxels about.
+        """
+        growth = self.after[axis] / self.before[axis]
+        return growth, axis if growth < 1 else -axis
 
     def _needed(self, axis: int, box: Box) -> tuple[int, int, sparse.csr_array | None]:
         """Return the voxels [first, last) before the step that `box` is made of, and their weights; None for ones."""
@@ -100,6 +107,12 @@ class Resize:
 
 def _weighted(array: NDArray[np.float32], axis: int, weights: sparse.csr_array) -> NDArray[np.float32]:
     """Return `array` with `axis` replaced by its sums under each row of `weights`."""
+    if axis == -2:
+        slices = array.reshape(prod(array.shape[:-2]), *array.shape[-2:])
+        summed = np.empty((len(slices), weights.shape[0], array.shape[-1]), np.float32)
+        for number, one in enumerate(slices):
+            summed[number] = weights @ one
+        return summed.reshape(*array.shape[:-2], *summed.shape[1:])
     front = np.moveaxis(array, axis, 0)
     columns = front.reshape(front.shape[0], prod(front.shape[1:]))  # -1 is not known for an empty box
     return np.moveaxis((weights @ columns).reshape(weights.shape[0], *front.shape[1:]), 0, axis)
