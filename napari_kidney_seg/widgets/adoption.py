@@ -90,7 +90,8 @@ def _from_scale(layer: Image) -> ScanRecord:
         f"a spacing of {' x '.join(f'{abs(s):.3g}' for s in scale)} mm. If head, back or left lie elsewhere on the "
         "screen, open the file itself with this plugin."
     )
-    return ScanRecord(scan=layer.name, geometry=Geometry(shape=layer.data.shape, affine=affine), notes=(note,))
+    geometry = Geometry(shape=layer.data.shape, affine=affine)
+    return ScanRecord(scan=layer.name, geometry=geometry, notes=(note,), is_assumed=True)
 
 
 def _millimeters(layer: Image) -> NDArray[np.float64]:

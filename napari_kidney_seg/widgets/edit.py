@@ -16,7 +16,7 @@ from napari_kidney_seg.widgets.brush import CtBrush
 from napari_kidney_seg.widgets.brush_panel import BrushPanel
 from napari_kidney_seg.widgets.case_runner import Run
 from napari_kidney_seg.widgets.class_bar import BUTTON_ORDER, MOVE, PAINT, ClassBar
-from napari_kidney_seg.widgets.direction_letters import DirectionLetters
+from napari_kidney_seg.widgets.direction_letters import show_directions
 from napari_kidney_seg.widgets.edited_case import CHOOSE_CLASS, EditedCase
 from napari_kidney_seg.widgets.job import segment
 from napari_kidney_seg.widgets.key_bindings import Action, ScopedKeys
@@ -61,7 +61,6 @@ class EditWidget(QWidget):
         self.start_button, self.scan_notices = QPushButton("Start with empty layers"), NoticeList()
         self.mover = LesionMover(napari_viewer, self.tools, lambda: self.case)
         self.keys = ScopedKeys(napari_viewer, self._actions())
-        self._letters = DirectionLetters(napari_viewer)
         self._lay_out()
         self._connect()
         self._on_case_changed()
@@ -153,7 +152,7 @@ class EditWidget(QWidget):
         self._empty.setVisible(self.scan.layer is not None and not self.case.layers)
         for box in self._work:
             box.setEnabled(bool(self.case.layers))
-        self._letters.show()
+        show_directions(self._viewer)
         self._show_state()
 
     def _show_state(self) -> None:

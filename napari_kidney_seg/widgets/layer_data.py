@@ -49,6 +49,8 @@ class ScanRecord:
         File of the mask that a Labels layer was opened from; None for one that was made here.
     is_of_run : bool
         Whether a run made the Labels layer, or filled it last.
+    is_assumed : bool
+        Whether the directions of the axes were taken as shown, because nothing says where they point.
     """
 
     scan: str
@@ -58,6 +60,7 @@ class ScanRecord:
     label: str = ""
     opened_from: Path | None = None
     is_of_run: bool = False
+    is_assumed: bool = False
 
     def for_label(self, label: str, *, opened_from: Path | None = None) -> ScanRecord:
         """Return the record of a Labels layer of class `label` on the same grid, not of a run."""

@@ -16,7 +16,7 @@ from napari_kidney_seg.io.checks import NO_CT, RESCALE_MISSING, check_ct
 from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.case_runner import CaseRunner, Run
 from napari_kidney_seg.widgets.ct_check import scan_problem
-from napari_kidney_seg.widgets.direction_letters import DirectionLetters
+from napari_kidney_seg.widgets.direction_letters import show_directions
 from napari_kidney_seg.widgets.job import segment
 from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import class_layers, volume_from_layer
@@ -53,7 +53,6 @@ class SegmentWidget(QWidget):
         self.runner = RunPanel()
         self.cases = CaseRunner(napari_viewer, self.runner, run)
         self.volumes, self.save = VolumePanel(napari_viewer), SavePanel(napari_viewer)
-        self._letters = DirectionLetters(napari_viewer)
         self._lay_out()
         self.scan.scan_changed.connect(self._on_scan_changed)
         self.method.changed.connect(self._show_readiness)
@@ -86,7 +85,7 @@ class SegmentWidget(QWidget):
             self.runner.forget()
         if volume is not None and layer is not None:
             self._show_scan_notices(volume, layer)
-        self._letters.show()  # the place of a scan that another reader opened is known from now on
+        show_directions(self._viewer)  # also of a scan that another reader opened: its place is known from now on
         self._show_readiness()
         self._show_result()
 
