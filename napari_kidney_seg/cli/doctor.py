@@ -65,10 +65,10 @@ def show_checks(console: Console) -> bool:
 
 
 def _summary(checks: list[Check]) -> str:
-    worst = {check.status for check in checks}
-    if "failed" in worst:
+    statuses = {check.status for check in checks}
+    if "failed" in statuses:
         return "Something does not work: do what the last column says."
-    return "Everything works; the warnings say what could work better." if "warning" in worst else "All is well."
+    return "Everything works; the warnings say what could work better." if "warning" in statuses else "All is well."
 
 
 def run_checks() -> Iterator[Check]:

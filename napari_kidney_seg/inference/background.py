@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 POLL_SECONDS = 0.2
-THREADS = min(4, os.cpu_count() or 1)  # of `ahead`: NumPy's and SciPy's loops leave other threads alone
+MOST_THREADS = 4  # of `ahead`: each holds a part in memory
 
 Item = TypeVar("Item")
 Step = TypeVar("Step")
@@ -46,16 +45,19 @@ def in_background(work: Callable[[], Result], step: Step) -> Generator[Step, Non
 
 
 def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield ``work(item)`` of each item in order; `THREADS` threads are at most as many items ahead.
+    """Yield ``work(item)`` of each item in order, done by as many threads as torch may use here, but few.
 
-    Closing the iterator drops what has not begun and does not wait for the rest.
+    At most as many items are ahead. Closing the iterator drops what has not begun and does not wait for the rest.
     """
-    pool = ThreadPoolExecutor(max_workers=THREADS)
+    import torch
+
+    threads = min(MOST_THREADS, torch.get_num_threads())
+    pool = ThreadPoolExecutor(max_workers=threads)
     begun: deque[Future[Result]] = deque()
     try:
         for item in items:
             begun.append(pool.submit(work, item))
-            if len(begun) > THREADS:
+            if len(begun) > threads:
                 yield begun.popleft().result()
         while begun:
             yield begun.popleft().result()

@@ -22,7 +22,7 @@ from napari_kidney_seg.imaging.steps import VoxelSource, slabs
 from napari_kidney_seg.inference.background import ahead
 from napari_kidney_seg.inference.regions import BACKGROUND
 
-SLAB = 16  # slices restored at once
+SLAB = 8  # slices that a thread restores at once
 Labeling = Generator[int, None, NDArray[np.uint8]]
 
 

@@ -23,7 +23,7 @@ from napari_kidney_seg.imaging.steps import SpatialStack, SpatialStep, VoxelSour
 from napari_kidney_seg.inference.background import ahead
 
 AIR = -1024.0  # HU
-SLAB = 32  # slices normalized and resized at once: keeps the float32 copy of a long scan out of memory
+SLAB = 16  # slices that a thread normalizes and resizes at once: no float32 copy of a long scan is in memory
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,9 +101,11 @@ def prepare_in_slabs(
     )
 
 
-def prepared_window(volume: Volume, stage: Stage, box: Box) -> Shape:
-    """Return the window of the region that `prepare` would make."""
-    return stage.window_for(_working(volume, stage, box))
+def planned_shapes(volume: Volume, stage: Stage, box: Box) -> tuple[Shape, Shape]:
+    """Return the shape (z, y, x) of the region that `prepare` would make, and its window."""
+    working = _working(volume, stage, box)
+    window = stage.window_for(working)
+    return padded_to(working, window).shape, window
 
 
 def _working(volume: Volume, stage: Stage, box: Box) -> Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -24,7 +25,7 @@ from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec
 from napari_kidney_seg.inference.fitting import fit_in_slabs
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.predictor import Predictor
-from napari_kidney_seg.inference.prepare import PreparedRegion, prepare_in_slabs, prepared_window
+from napari_kidney_seg.inference.prepare import PreparedRegion, planned_shapes, prepare_in_slabs
 from napari_kidney_seg.inference.regions import BACKGROUND, foreground
 from napari_kidney_seg.inference.sliding_window import stitch
 from napari_kidney_seg.inference.windows import WindowPlan, window_spans
@@ -122,9 +123,11 @@ def run_stage(
     InsufficientMemoryError
         When not even one window fits.
     """
-    windows = [prepared_window(given.scan, stage, box) for box in given.boxes]
+    planned = [planned_shapes(given.scan, stage, box) for box in given.boxes]
+    windows = [window for _, window in planned]
     # While one core prepares the scan, another makes the first engine.
-    making = _begin_engine(networks[0], windows, machine) if windows else None
+    to_come = sum(math.prod(shape) for shape, _ in planned) * stage.channels * np.dtype(np.float32).itemsize
+    making = _begin_engine(networks[0], windows, machine, to_come) if planned else None
     regions = yield from _prepared(stage, given, machine)
     counter = _Counter(stage, regions, len(networks))
     yield counter.after(0)
@@ -182,12 +185,15 @@ class _Counter:
 
 
 def _begin_engine(
-    network: NetworkSpec, windows: list[Shape], machine: Machine
+    network: NetworkSpec, windows: list[Shape], machine: Machine, to_come: int = 0
 ) -> Background[tuple[Engine, Notice | None]]:
-    """Begin to make the engine for a network and its windows, which can take many seconds."""
+    """Begin to make the engine for a network and its windows, which can take many seconds.
+
+    On a CPU its memory must fit beside `to_come` bytes, those of the regions that are being prepared.
+    """
     value_bytes = 2 if machine.device.startswith("cuda") and machine.options.precision != "float32" else 4
     sizes = partial(network_memory, network.state, channels=network.stage.channels, value_bytes=value_bytes)
-    needed = max(sizes(window) for window in windows)
+    needed = max(sizes(window) for window in windows) + (to_come if machine.device == "cpu" else 0)
     check_memory(needed, machine.device, f"stage {network.stage.name!r}")
     return Background(partial(_ready_engine, network, windows, machine))
 

@@ -202,8 +202,11 @@ def _compact(method: Method) -> Method:
     """
     sized = _resized(_abdomen(method), 8, (16, 64, 64), (3.0, 1.9540625, 1.9540625), (32, 48, 48))
     stages = _retimed(sized, 1.5e-3, 20).stages
-    changes: dict[str, Any] = {"final_loss": plain_loss, "augmentation": (*ROUGH_RECIPE.augmentation, INTENSITIES)}
-    return replace(sized, stages=tuple(replace(s, recipe=replace(s.recipe, **changes)) for s in stages))
+    return replace(sized, stages=tuple(replace(s, recipe=_varied(s.recipe)) for s in stages))
+
+
+def _varied(recipe: Recipe) -> Recipe:
+    return replace(recipe, final_loss=plain_loss, augmentation=(*recipe.augmentation, INTENSITIES))
 
 
 def _smoke(method: Method) -> Method:

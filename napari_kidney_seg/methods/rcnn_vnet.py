@@ -255,7 +255,7 @@ def _compact(method: Method) -> Method:
     sized = _resized(method, detector, 8, (8, 16, 20, 24, 32), BOX)
     kidney, segmentation = _retimed(sized, 1e-3, 40, most_slices=2).stages
     slices: Any = replace(kidney.recipe.sampler, empty_share=EMPTY_SHARE)  # type: ignore[type-var]
-    crops = KidneyCrops(shift=0.15, scale=(0.8, 1.5))
+    crops: Any = replace(segmentation.recipe.sampler, shift=0.15, scale=(0.8, 1.5))  # type: ignore[type-var]
     stages = (_varied(kidney, slices), _varied(segmentation, crops))
     return replace(method, stages=stages)
 

@@ -62,6 +62,11 @@ class KidneySlices:
             is_shown = ~is_shown
         shown, empty = np.flatnonzero(is_shown), np.flatnonzero(~is_shown)
         empties = int(self.empty_share * stage.window[0]) if len(empty) else 0
+        if self.empty_share * stage.window[0] < 1 and self.empty_share:
+            raise KidneySegError(
+                f"Found empty_share={self.empty_share!r} for windows of {stage.window[0]} slices; needed at least one "
+                "slice. Make it larger, or 0."
+            )
         windows = -(-len(shown) // (stage.window[0] - empties))
         count = min(windows, self.most or windows)
         return SlicesOfCase(rectangles=rectangles, shown=shown, empty=empty, empties=empties, count=count)
@@ -88,7 +93,7 @@ class SlicesOfCase:
     count: int
 
     def numbered(self, number: int, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
-        """Return window `number` of an epoch; the windows of an epoch share no slice."""
+        """Return window `number` of an epoch; the windows of an epoch share no slice with a kidney."""
         return self._window(self.shown[number :: self.count], case, stage, rng)
 
     def __call__(self, case: Case, stage: Stage, rng: np.random.Generator) -> Window:

@@ -13,7 +13,7 @@ from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.request import TrainingRequest, training_name
 from napari_kidney_seg.training.training_folder import user_runs_folder
-from napari_kidney_seg.widgets.choices import choose, offer_presets
+from napari_kidney_seg.widgets.choices import choose, find_choice, offer_presets
 from napari_kidney_seg.widgets.folder_field import FolderField
 from napari_kidney_seg.widgets.method_panel import PRESET, WORDS
 from napari_kidney_seg.widgets.start_choice import StartChoice
@@ -78,8 +78,14 @@ class TrainingForm(QWidget):
             choose(self.preset, request.preset)
             choose(self.stage, request.stage)
             self.start.choose(request.init, request.trunk)
+            self._offer_device(request.device)
             choose(self.device, request.device)
             self.epochs.setValue(request.epochs or 0)
+
+    def _offer_device(self, name: str) -> None:
+        """Offer also a device that this machine seems not to have, when a training was asked for on it."""
+        if find_choice(self.device, name) < 0:
+            self.device.addItem(WORDS.get(name, name), name)
 
     def propose_folder(self) -> None:
         """Choose a new folder among the user's own trainings."""

@@ -41,6 +41,13 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_first_scan_is_re
     assert outcome.records == []
 
 
+def test_a_mistyped_input_leaves_no_empty_folder(bundle, tmp_path, call):
+    outcome = call("segment", tmp_path / "mistyped.nii.gz", "--output", tmp_path / "masks", *TORCH)
+
+    assert outcome.code != 0
+    assert not (tmp_path / "masks").exists()
+
+
 def test_a_scan_gives_its_mask_on_its_grid_with_a_record(bundle, scan, labels, write_scan, tmp_path, call):
     path = write_scan(scan, tmp_path / "ct.nii.gz")
 

@@ -181,6 +181,24 @@ def test_without_a_choice_every_model_predicts_as_the_stage_says_and_nothing_is_
     assert "averaging" not in codes(notices)
 
 
+def test_the_first_engine_is_made_while_the_scan_is_prepared(scan, one_stage, monkeypatch):
+    prepared, made = threading.Event(), threading.Event()
+
+    def engine(spec, options, device):
+        made.set()
+        assert prepared.wait(15)
+        return build_engine(spec, options, device)
+
+    monkeypatch.setattr("napari_kidney_seg.inference.stage_run.build_engine", engine)
+    run = run_cascade(scan, one_stage, FakeBundle(one_stage), options=TORCH)
+    while not (is_progress(event := next(run), "prepare") and event.done):
+        pass
+
+    assert made.wait(15)
+    prepared.set()
+    assert result_of(run).labels.array.any()
+
+
 class TestCancel:
     def test_closing_stops_before_the_next_window(self, scan, three_stages, monkeypatch):
         seen = []
@@ -224,23 +242,6 @@ class TestCancel:
 
         assert [event.done for event in waiting] == [0, 0, 0]
         assert seconds < 1.5
-
-    def test_the_first_engine_is_made_while_the_scan_is_prepared(self, scan, one_stage, monkeypatch):
-        prepared, made = threading.Event(), threading.Event()
-
-        def engine(spec, options, device):
-            made.set()
-            assert prepared.wait(15)
-            return build_engine(spec, options, device)
-
-        monkeypatch.setattr("napari_kidney_seg.inference.stage_run.build_engine", engine)
-        run = run_cascade(scan, one_stage, FakeBundle(one_stage), options=TORCH)
-        while not (is_progress(event := next(run), "prepare") and event.done):
-            pass
-
-        assert made.wait(15)
-        prepared.set()
-        assert result_of(run).labels.array.any()
 
     def test_fusing_can_be_stopped_between_two_slabs(self, labels, three_stages):
         joined = []

@@ -89,7 +89,7 @@ def test_a_background_class_never_wins_inside_the_organ():
 def test_a_fusion_says_which_slice_it_has_come_to():
     organ = stage_output(("background", "kidney"), (Box((2, 0, 0), (38, 5, 5)), row([0.0], [1.0])))
 
-    assert list(mask_of(organ, GEOMETRY)) == [18, 34, 38]
+    assert list(mask_of(organ, GEOMETRY)) == [10, 18, 26, 34, 38]
 
 
 def test_a_mask_looks_only_within_the_box_that_is_asked_for():
@@ -117,5 +117,5 @@ def test_slabs_hold_every_region_and_stay_inside_the_scan():
 
     slabs = list(Restored(output, GEOMETRY, (0,)).slabs())
 
-    assert [(slab.start[0], slab.stop[0]) for slab in slabs] == [(2, 18), (18, 34), (34, 40)]
+    assert [(slab.start[0], slab.stop[0]) for slab in slabs] == [(2, 10), (10, 18), (18, 26), (26, 34), (34, 40)]
     assert {(slab.start[1:], slab.stop[1:]) for slab in slabs} == {((0, 0), (9, 14))}

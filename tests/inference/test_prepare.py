@@ -98,7 +98,7 @@ def test_long_scans_are_prepared_in_slabs_that_can_be_cancelled_in_between():
     scan = noise_scan()
     stage = oracle_stage("kidney", ORGAN, intensity=(WINDOW,), window=(4, 4, 4))
 
-    assert list(prepare_in_slabs(scan, stage, Box.whole(scan.geometry.shape))) == [32, 64, 70]
+    assert list(prepare_in_slabs(scan, stage, Box.whole(scan.geometry.shape))) == [16, 32, 48, 64, 70]
 
 
 def test_a_region_that_is_seen_whole_is_padded_to_multiples_of_the_divisor(scan):

@@ -5,6 +5,7 @@ from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.methods.bisc_unet import CLASSES, METHOD, REGION, SPACING, fuse, plain_loss
+from napari_kidney_seg.training.augmentation import ScaleShift
 from napari_kidney_seg.training.losses.balanced_cross_entropy import PlainCrossEntropy
 
 KITS19_GRID = Geometry.from_spacing((100, 512, 512), SPACING)
@@ -89,6 +90,11 @@ def test_where_regions_overlap_their_mean_decides_and_outside_is_background():
 
 def test_plain_cross_entropy_is_selectable():
     assert plain_loss().branch == PlainCrossEntropy()
+
+
+def test_the_compact_preset_also_varies_intensities():
+    for paper, small in zip(METHOD.stages, METHOD.with_preset("compact").stages, strict=True):
+        assert small.recipe.augmentation == (*paper.recipe.augmentation, ScaleShift(scale=0.15, shift=0.15))
 
 
 def test_smaller_presets_keep_the_regions_size_in_millimeters():

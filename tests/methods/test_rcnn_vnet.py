@@ -9,7 +9,9 @@ from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import NetworkSpec
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.methods.rcnn_vnet import METHOD
+from napari_kidney_seg.training.augmentation import ScaleShift
 from napari_kidney_seg.training.kidney_crops import KidneyCrops
+from napari_kidney_seg.training.kidney_slices import KidneySlices
 from tests.inference.fakes import codes, segment
 from tests.methods.fakes import dice, kidneys, marked_scan, with_oracles
 
@@ -77,12 +79,20 @@ def test_the_preset_original_is_the_v_net_of_its_authors():
     assert (recipe.learning_rate, recipe.schedule) == (1e-4, "step")
 
 
-@pytest.mark.parametrize("preset", ["compact", "smoke"])
-def test_smaller_presets_see_the_same_and_vary_it_at_least_as_the_paper(preset):
+@pytest.mark.parametrize(("preset", "more"), [("compact", (ScaleShift(scale=0.15, shift=0.15),)), ("smoke", ())])
+def test_smaller_presets_see_the_same_and_compact_also_varies_intensities(preset, more):
     for paper, small in zip(METHOD.stages, METHOD.with_preset(preset).stages, strict=True):
         assert (small.intensity, small.region, small.classes) == (paper.intensity, paper.region, paper.classes)
-        assert small.recipe.augmentation[: len(paper.recipe.augmentation)] == paper.recipe.augmentation
+        assert small.recipe.augmentation == (*paper.recipe.augmentation, *more)
         assert set(small.network_args) == set(paper.network_args)
+
+
+def test_the_compact_detector_sees_slices_without_kidney_and_its_v_net_wider_boxes():
+    kidney, segmentation = METHOD.with_preset("compact").stages
+
+    assert kidney.recipe.sampler == KidneySlices(most=2, empty_share=0.25)
+    assert kidney.window[0] * 0.25 == 2
+    assert segmentation.recipe.sampler == KidneyCrops(shift=0.15, scale=(0.8, 1.5))
 
 
 def test_the_compact_networks_fit_into_nine_megabytes():

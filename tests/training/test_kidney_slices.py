@@ -60,6 +60,11 @@ def test_empty_slices_alone_teach_nothing(share):
         KidneySlices(empty_share=share)
 
 
+def test_a_share_of_less_than_a_slice_is_refused(case):
+    with pytest.raises(KidneySegError, match="windows of 4 slices; needed at least one"):
+        windows_of(case, empty_share=0.2)
+
+
 def test_rectangles_lie_where_the_kidneys_are_on_the_networks_pixels(case):
     # 40 x 48 pixels grow by 128 / 48 to 107 x 128 and are padded by 10 above. In the middle slice the balls have
     # rows 11 to 29 and columns 3 to 21 and 27 to 45.

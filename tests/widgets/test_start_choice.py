@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from qtpy.QtWidgets import QFileDialog
 
@@ -79,3 +81,12 @@ def test_a_training_that_began_from_a_trunk_shows_it_again(form, tmp_path, monke
     form.show_request(request)
 
     assert form.request("data").trunk == tmp_path / "trunk.pth"
+
+
+def test_a_training_asked_for_on_a_device_that_this_machine_lacks_shows_it(form, tmp_path):
+    request = replace(form.request("data"), device="cuda:7")
+
+    form.show_request(request)
+
+    assert form.device.currentText() == "cuda:7"
+    assert form.request("data").device == "cuda:7"
