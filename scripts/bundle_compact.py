@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from napari_kidney_seg.core.method import Stage
+from napari_kidney_seg.core.method import Method, Stage
 from napari_kidney_seg.io.bundle import Bundle, load_bundle
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.bundling import write_bundle
@@ -81,16 +82,25 @@ def history(folder: Path) -> dict[str, Any]:
 Made = tuple[list[dict[str, torch.Tensor]], Any]  # weights, one mapping per member, and how they came about
 
 
-def stage_weights(stage: Stage, run: Path, before: Bundle | None) -> Made:
-    """Return the weights of a stage and how they were made: from its run, or as they were in the bundle `before`."""
-    if before is None:
-        return [weights_of_stage(stage, run)], history(run)
-    if not RunFolder(run).epochs():
+def stage_weights(stage: Stage, run: Path, before: Bundle | None, *, are_last: bool = False) -> Made:
+    """Return the weights of a stage and how they were made: from its run, or as they were in the bundle `before`.
+
+    Of a run they are those of its best validation epoch, or the last ones: a few validation windows can mislead.
+    """
+    if before is not None and not RunFolder(run).epochs():
         return before.members(stage.name), before.card.training[stage.name]
-    facts = history(run)
-    if _began_from(facts, before):
+    facts, weights = history(run), weights_of_stage(stage, run)
+    if before is not None and _began_from(facts, before):
         facts["before"] = before.card.training[stage.name]
-    return [weights_of_stage(stage, run)], facts
+    if are_last:
+        weights, facts["weights"] = last_weights(run), "the last epoch's"
+    return [weights], facts
+
+
+def last_weights(run: Path) -> dict[str, torch.Tensor]:
+    """Return the weights with which a run ended."""
+    weights: dict[str, torch.Tensor] = torch.load(RunFolder(run).last, weights_only=True)["network"]
+    return weights
 
 
 def _began_from(facts: dict[str, Any], before: Bundle) -> bool:
@@ -106,7 +116,7 @@ def averaged(stage: str, run: Path, before: Bundle) -> Made:
     ----------
     .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, arXiv:2109.01903.
     """
-    (start,), last = before.members(stage), torch.load(RunFolder(run).last, weights_only=True)["network"]
+    (start,), last = before.members(stage), last_weights(run)
     if any(name.endswith("running_mean") for name in start):
         raise SystemExit(f"Stage {stage!r} has batch normalization: its weights cannot be averaged.")
     mean = {name: (start[name].float() + last[name].float()) / 2 for name in start}
@@ -117,6 +127,13 @@ def averaged(stage: str, run: Path, before: Bundle) -> Made:
     return [mean], facts | {"before": before.card.training[stage]}
 
 
+def bundle_before(arguments: argparse.Namespace, method: Method) -> Bundle:
+    """Return the bundle before, whose weights must fit the stages that go on with them; the others may have changed."""
+    trained = {one.name for one in method.stages if RunFolder(arguments.runs / f"{method.name}-{one.name}").epochs()}
+    kept = tuple(one for one in method.stages if one.name in arguments.average or one.name not in trained)
+    return load_bundle(arguments.before, replace(method, stages=kept))
+
+
 def main() -> None:
     """Write the bundle."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -124,6 +141,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="holds METHOD-STAGE for every stage")
     parser.add_argument("--before", type=Path, help="bundle whose weights stay for the stages without a run")
     parser.add_argument("--average", nargs="*", default=(), help="stages that are averaged with those of --before")
+    parser.add_argument("--last", nargs="*", default=(), help="stages whose last weights count, not the best epoch's")
     parser.add_argument("--scores", type=Path, help="JSON written by benchmarks.bundled_model")
     parser.add_argument("--unfinished", action="store_true", help="not good enough to be used, and says so")
     parser.add_argument("--output", type=Path, required=True)
@@ -131,17 +149,17 @@ def main() -> None:
     if arguments.average and not arguments.before:
         parser.error("--average needs --before, the bundle to average with")
     method = get_method(arguments.method, "compact")
-    unknown = sorted(set(arguments.average) - {stage.name for stage in method.stages})
+    unknown = sorted({*arguments.average, *arguments.last} - {stage.name for stage in method.stages})
     if unknown:
-        parser.error(f"--average knows no stage {unknown!r}")
-    before = load_bundle(arguments.before, method) if arguments.before else None
+        parser.error(f"There is no stage {unknown!r}")
+    before = bundle_before(arguments, method) if arguments.before else None
     found: dict[str, Made] = {}
     for stage in method.stages:
         run = arguments.runs / f"{method.name}-{stage.name}"
         if before is not None and stage.name in arguments.average:
             found[stage.name] = averaged(stage.name, run, before)
         else:
-            found[stage.name] = stage_weights(stage, run, before)
+            found[stage.name] = stage_weights(stage, run, before, are_last=stage.name in arguments.last)
     limits = LIMITS if method.name == DEFAULT else LIMITS + EARLY
     facts = {
         "training_data": TRAINING_DATA.format(phantoms=PHANTOMS_OF.get(method.name, PHANTOMS)),

@@ -39,7 +39,7 @@ from napari_kidney_seg.inference.detected_regions import AroundDetectedKidneys
 from napari_kidney_seg.inference.fusion import Labeling, mask_of
 from napari_kidney_seg.inference.region_fusion import one_organ_per_region
 from napari_kidney_seg.inference.regions import WholeScan
-from napari_kidney_seg.training.augmentation import Flip, ScaleShift
+from napari_kidney_seg.training.augmentation import Flip, ScaleShift, Zoom
 from napari_kidney_seg.training.kidney_crops import KidneyCrops
 from napari_kidney_seg.training.kidney_slices import KidneySlices, rectangle_target
 from napari_kidney_seg.training.targets import kits19_classes
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 INTENSITY = (Window(low=-60, high=300, to_low=0, to_high=1),)  # HU; section 3.1
 PIXELS = 512  # section 3.2
 PROPOSALS = 300  # caption of figure 3
+FIELDS_OF_VIEW = Zoom(factors=(0.65, 1.1))  # of the compact detector's training slices; our choice
 INTENSITIES = ScaleShift(scale=0.15, shift=0.15)  # of the compact preset's training windows; our choice
 EMPTY_SHARE = 0.25  # of the compact detector's training slices, without a kidney; our choice
 BOX = (32, 64, 64)  # (z, y, x); section 3.4 gives it as x, y, z
@@ -249,23 +250,20 @@ def _compact(method: Method) -> Method:
     """Return slices of 256 pixels through a trunk a quarter as wide and less deep, and V-Net at half to an eighth.
 
     The bundled weights learn from rendered scans alone. So that they find their way in real ones, intensities vary, the
-    detector also sees slices without a kidney, and V-Net boxes up to half as large again as a kidney.
+    detector sees more fields of view and also slices without a kidney, and V-Net boxes half as large again as one.
     """
     detector = {"width": 16, "blocks": (2, 2, 2, 2), "input_size": 256, "proposals": 48}
     sized = _resized(method, detector, 8, (8, 16, 20, 24, 32), BOX)
     kidney, segmentation = _retimed(sized, 1e-3, 40, most_slices=2).stages
     slices: Any = replace(kidney.recipe.sampler, empty_share=EMPTY_SHARE)  # type: ignore[type-var]
     crops: Any = replace(segmentation.recipe.sampler, shift=0.15, scale=(0.8, 1.5))  # type: ignore[type-var]
-    stages = (_varied(kidney, slices), _varied(segmentation, crops))
-    return replace(method, stages=stages)
+    return replace(method, stages=(_varied(kidney, slices, FIELDS_OF_VIEW), _varied(segmentation, crops)))
 
 
-def _varied(stage: Stage, sampler: Any) -> Stage:
-    """Return the stage with windows of `sampler` in varying intensities, which real scans ask of rendered ones."""
-    return replace(
-        stage,
-        recipe=replace(stage.recipe, sampler=sampler, augmentation=(*stage.recipe.augmentation, INTENSITIES)),
-    )
+def _varied(stage: Stage, sampler: Any, *more: Any) -> Stage:
+    """Return the stage with windows of `sampler`, augmented by intensities and `more`: what rendered scans lack."""
+    augmentation = (*stage.recipe.augmentation, *more, INTENSITIES)
+    return replace(stage, recipe=replace(stage.recipe, sampler=sampler, augmentation=augmentation))
 
 
 def _smoke(method: Method) -> Method:

@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kidney_seg.core.geometry import Box
+from napari_kidney_seg.imaging.cropping import crop_pad
+from napari_kidney_seg.imaging.resampling import resize, resize_labels
+
 Image = NDArray[np.float32]
 Labels = NDArray[np.uint8]
 
@@ -53,6 +57,30 @@ class Elastic:
             deform.set_random_state(seed)
             moved.append(np.asarray(deform(torch.from_numpy(array[None]), mode=mode))[0])
         return moved[0].astype(np.float32), moved[1].astype(np.uint8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zoom:
+    """Rows and columns `factors` times as large, the picture moved at random, air around it: other fields of view.
+
+    Image linearly with antialiasing, labels by nearest voxel. What no longer fits is cut off; air is the least value.
+    """
+
+    factors: tuple[float, float]
+
+    def __call__(self, image: Image, labels: Labels, rng: np.random.Generator) -> tuple[Image, Labels]:
+        """Return the pair, zoomed, in the shape it had."""
+        depth, *size = image.shape
+        factor = rng.uniform(*self.factors)
+        zoomed = [max(1, round(n * factor)) for n in size]
+        spare = [sorted((0, after - before)) for after, before in zip(zoomed, size, strict=True)]
+        start = [int(rng.integers(low, high + 1)) for low, high in spare]
+        box = Box(start=(0, start[0], start[1]), stop=(depth, start[0] + size[0], start[1] + size[1]))
+        shape = (depth, zoomed[0], zoomed[1])
+        return (
+            crop_pad(resize(image, shape), box, float(image.min())),
+            crop_pad(resize_labels(labels, shape), box, 0),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,7 +64,7 @@ class RegionSlab:
     wide_share, wide_mm : float
         Probability of growing the box by up to ``wide_mm`` on each side, as a false alarm of the locating stage does.
     lesion_share : float
-        Probability that the slab holds a tumor or cyst, where there is one.
+        Probability that the slab, and the kidney where one is taken, holds a tumor or cyst, where there is one.
 
     References
     ----------
@@ -81,22 +81,26 @@ class RegionSlab:
 
     def __call__(self, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
         """Return one training window of `case`; a case without kidney gives a random box."""
-        box = self._kidney_box(case.labels, rng)
+        wants_lesion = rng.random() < self.lesion_share
+        box = self._kidney_box(case.labels, rng, wants_lesion=wants_lesion)
         if box is None:
             return RandomBox(scale=(0.4, 0.7))(case, stage, rng)
         box = self._jittered(box, case.scan.geometry, rng)
         length = self._slab_length(box, case.scan.geometry, stage, rng)
-        first = self._first_slice(box, length, case.labels, rng)
+        first = self._first_slice(box, length, case.labels if wants_lesion else None, rng)
         slab = Box(start=(first, *box.start[1:]), stop=(first + length, *box.stop[1:]))
         return cut_window(case, stage, slab, within=box)
 
-    def _kidney_box(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> Box | None:
+    def _kidney_box(self, labels: NDArray[np.uint8], rng: np.random.Generator, *, wants_lesion: bool) -> Box | None:
         box = foreground_box(labels)
         if box is None or rng.random() >= self.one_kidney:
             return box
         components = cc3d.connected_components(np.ascontiguousarray(labels[box.slices] > 0))
         sizes = np.bincount(components.ravel())[1:]
-        kidneys = np.flatnonzero(sizes > SECOND_KIDNEY_SHARE * sizes.max()) + 1
+        kidneys: NDArray[Any] = np.flatnonzero(sizes > SECOND_KIDNEY_SHARE * sizes.max()) + 1
+        with_lesion = np.intersect1d(kidneys, components[labels[box.slices] > KIDNEY])
+        if wants_lesion and len(with_lesion):
+            kidneys = with_lesion
         chosen = foreground_box(components == rng.choice(kidneys))
         if chosen is None:
             return box
@@ -118,11 +122,12 @@ class RegionSlab:
         per_working_slice = box.shape[0] / working[0]
         return max(1, round(stage.window[0] * rng.uniform(*self.slice_scale) * per_working_slice))
 
-    def _first_slice(self, box: Box, length: int, labels: NDArray[np.uint8], rng: np.random.Generator) -> int:
+    def _first_slice(self, box: Box, length: int, labels: NDArray[np.uint8] | None, rng: np.random.Generator) -> int:
+        """Return the first slice of a slab of `box`: one that holds a lesion of `labels`, or for None any."""
         lowest, spare = box.start[0], box.shape[0] - length
         if spare <= 0:  # a box with fewer slices than the slab is padded at both ends, as inference does
             return lowest + spare // 2
-        if self.lesion_share > 0 and rng.random() < self.lesion_share:
+        if labels is not None:
             with_lesion = np.flatnonzero((labels[box.slices] > KIDNEY).any(axis=(1, 2)))
             if len(with_lesion):
                 wanted = int(rng.choice(with_lesion)) - int(rng.integers(0, length))

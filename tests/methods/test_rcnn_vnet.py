@@ -9,7 +9,7 @@ from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import NetworkSpec
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.methods.rcnn_vnet import METHOD
-from napari_kidney_seg.training.augmentation import ScaleShift
+from napari_kidney_seg.training.augmentation import ScaleShift, Zoom
 from napari_kidney_seg.training.kidney_crops import KidneyCrops
 from napari_kidney_seg.training.kidney_slices import KidneySlices
 from tests.inference.fakes import codes, segment
@@ -79,9 +79,12 @@ def test_the_preset_original_is_the_v_net_of_its_authors():
     assert (recipe.learning_rate, recipe.schedule) == (1e-4, "step")
 
 
-@pytest.mark.parametrize(("preset", "more"), [("compact", (ScaleShift(scale=0.15, shift=0.15),)), ("smoke", ())])
-def test_smaller_presets_see_the_same_and_compact_also_varies_intensities(preset, more):
-    for paper, small in zip(METHOD.stages, METHOD.with_preset(preset).stages, strict=True):
+ZOOM, INTENSITIES = Zoom(factors=(0.65, 1.1)), ScaleShift(scale=0.15, shift=0.15)
+
+
+@pytest.mark.parametrize(("preset", "added"), [("compact", ((ZOOM, INTENSITIES), (INTENSITIES,))), ("smoke", ((), ()))])
+def test_smaller_presets_see_the_same_and_compact_varies_more(preset, added):
+    for paper, small, more in zip(METHOD.stages, METHOD.with_preset(preset).stages, added, strict=True):
         assert (small.intensity, small.region, small.classes) == (paper.intensity, paper.region, paper.classes)
         assert small.recipe.augmentation == (*paper.recipe.augmentation, *more)
         assert set(small.network_args) == set(paper.network_args)

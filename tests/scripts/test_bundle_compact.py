@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.events import EpochDone
 from napari_kidney_seg.io.bundle import Bundle, describe_stage
 from napari_kidney_seg.methods import get_method
@@ -74,6 +77,27 @@ def test_a_run_that_began_elsewhere_has_no_history_of_the_bundle(script, method,
     _, facts = script.stage_weights(method.stage("lesion"), run.path, before)
 
     assert "before" not in facts
+
+
+def test_the_last_weights_of_a_run_are_taken_when_asked(script, method, before, tmp_path):
+    run = run_of(method.stage("lesion"), before.sha256, tmp_path / "run")
+
+    weights, facts = script.stage_weights(method.stage("lesion"), run.path, before, are_last=True)
+
+    assert all((tensor == 1).all() for tensor in weights[0].values())
+    assert (facts["weights"], facts["before"]) == ("the last epoch's", {"epochs": 14})
+
+
+def test_only_the_stages_that_are_kept_must_fit_the_bundle_before(script, method, before, tmp_path):
+    coarse, kidney, lesion = method.stages
+    changed = replace(method, stages=(coarse, kidney, replace(lesion, window=(8, 64, 64))))
+    arguments = Namespace(runs=tmp_path, before=before.path, average=())
+
+    with pytest.raises(BundleError, match="in stage 'lesion'"):
+        script.bundle_before(arguments, changed)
+    run_of(changed.stages[2], before.sha256, tmp_path / "resunet-2.5d-lesion")
+
+    assert script.bundle_before(arguments, changed).sha256 == before.sha256
 
 
 def test_the_mean_is_of_the_last_weights_and_those_it_began_from(script, method, before, tmp_path):

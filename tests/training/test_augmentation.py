@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_kidney_seg.training.augmentation import BrightnessContrastGamma, Elastic, Flip, ScaleShift
+from napari_kidney_seg.training.augmentation import BrightnessContrastGamma, Elastic, Flip, ScaleShift, Zoom
 
 RNG_SEED = 3
 
@@ -66,6 +66,26 @@ class Always:
 
     def uniform(self, low, high):
         return next(self.factors)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.5])
+def test_a_zoom_moves_image_and_labels_alike_and_shows_air_around(factor):
+    labels = np.zeros((2, 40, 60), np.uint8)
+    labels[:, 15:25, 25:35] = 1
+    image = np.where(labels, 0.5, 0.25).astype(np.float32)
+    image[0, 0, 0] = -1.0  # air
+
+    places = set()
+    for seed in range(8):
+        zoomed, moved = Zoom(factors=(factor, factor))(image, labels, np.random.default_rng(seed))
+        assert zoomed.shape == moved.shape == image.shape
+        assert moved.sum() == 2 * (10 * factor) ** 2
+        assert zoomed[moved > 0].mean() > 0.45
+        assert zoomed[moved == 0].mean() < 0.26
+        assert np.count_nonzero(zoomed[1] == -1) == (40 * 60 - 20 * 30 if factor < 1 else 0)
+        places.add(tuple(np.argwhere(moved)[0]))
+
+    assert len(places) > 4
 
 
 def test_brightness_contrast_and_gamma_follow_their_formulas():

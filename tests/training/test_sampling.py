@@ -86,6 +86,22 @@ def test_a_slab_holds_a_lesion_where_one_is_wanted_and_there_is_one(case):
     assert sum(by_chance) < 10
 
 
+def test_the_kidney_that_is_taken_holds_the_lesion_that_is_wanted(case):
+    labels = np.where(case.labels > 0, 1, 0).astype(np.uint8)
+    labels[20, 20, 8:12] = 3  # in one kidney of the two
+    scarce = replace(case, labels=labels)
+    wanted = RegionSlab(margin_mm=0, jitter_mm=0, slice_scale=(1, 1), one_kidney=1, lesion_share=1)
+    stage = replace(KIDNEY, window=(4, 19, 19), grid=WorkingGrid(shape=(None, 19, 19)))
+
+    found = [3 in wanted(scarce, stage, np.random.default_rng(seed))[1] for seed in range(20)]
+    by_chance = [3 in replace(wanted, lesion_share=0)(scarce, stage, np.random.default_rng(s))[1] for s in range(20)]
+    without = np.where(labels == 3, 1, labels).astype(np.uint8)
+
+    assert all(found)
+    assert sum(by_chance) < 10
+    assert (wanted(replace(case, labels=without), stage, np.random.default_rng(0))[1] == 1).any()
+
+
 def test_a_wide_box_shows_more_around_the_kidneys(case):
     narrow = RegionSlab(margin_mm=0, jitter_mm=0, slice_scale=(1, 1), one_kidney=0)
     wide = replace(narrow, wide_share=1, wide_mm=20)
