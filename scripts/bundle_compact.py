@@ -34,11 +34,19 @@ PHANTOMS_OF = {
     "resunet-2.5d": (
         "400 phantoms, and for the kidney and lesion stages 133 more, most with grown tumors and cysts, from weights "
         "of earlier versions that had seen some 100 to 370 others. The lesion stage saw the reference's kidneys in "
-        "training and validation"
+        "training and validation, in its last run one at a time"
     ),
     "masses-net": (
         "400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some two hours of a CPU "
         "core"
+    ),
+    "rcnn-vnet": (
+        "the first 332 of 400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some "
+        "three hours of a CPU core"
+    ),
+    "bisc-unet": (
+        "the first 332 of 400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some "
+        "three hours of a CPU core"
     ),
     "boundary-aware": (
         "the first 153 of 400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some "

@@ -35,7 +35,7 @@ from napari_kidney_seg.imaging.components import KeepLargerByGrid, KeepLargerTha
 from napari_kidney_seg.imaging.intensity import Window
 from napari_kidney_seg.inference.masked_fusion import MaskedFusion
 from napari_kidney_seg.inference.reach import Reach
-from napari_kidney_seg.inference.regions import AroundForeground, WholeScan
+from napari_kidney_seg.inference.regions import AroundEachComponent, AroundForeground, WholeScan
 from napari_kidney_seg.training.augmentation import BrightnessContrastGamma, Elastic, Flip
 from napari_kidney_seg.training.class_lookup import ClassOfLabel
 from napari_kidney_seg.training.sampling import RandomBox, RegionSlab
@@ -52,7 +52,7 @@ VOXELS, VOXELS_ML = 10_000, 22.0  # section 2.3, on the foreground as a whole; a
 KITS_VOXELS_ML = (1.8, 54.0)  # what they are across the spacings of KiTS23
 REACH_MM = 18.0  # of the fine stages beyond the coarse kidneys, which can miss the outer part of a mass; our choice
 ROWS, COLUMNS = 224, 384  # of the fine stages; table 3
-COMPACT_WINDOWS = (24, 80, 136), (16, 56, 96)  # of the fine stages
+COMPACT_WINDOWS = (24, 80, 136), (16, 64, 64)  # of the fine stages; lesions are looked for in one kidney at a time
 MAX_PIXEL_MM = 1.2  # after resizing to these; beyond it each kidney gets a box of its own; our choice
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
 LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
@@ -252,13 +252,19 @@ def _resized(
 
 
 def _compact(method: Method) -> Method:
-    """Return a third of the in-plane resolution (a quarter for lesions), slices of 3 mm, narrower networks, a guide."""
+    """Return a third of the in-plane resolution, slices of 3 mm, narrower networks, a guide.
+
+    Lesions are looked for in a box around each kidney: so their network sees them at some 1.7 mm with few voxels.
+    """
     coarse, kidney, lesion = method.stages
     first = _resized(coarse, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3)
     distortions = (*MILD_DISTORTIONS, Flip(axes=(0,)))
     fine = (replace(s, recipe=replace(s.recipe, augmentation=distortions)) for s in (kidney, _guided(lesion)))
-    others = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
-    return replace(method, stages=(first, *others))
+    second, third = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
+    sampler: Any = replace(third.recipe.sampler, one_kidney=1.0)  # type: ignore[type-var]
+    each_kidney = AroundEachComponent(sources=lesion.region.sources, margin_mm=MARGIN_MM)  # type: ignore[attr-defined]
+    third = replace(third, region=each_kidney, recipe=replace(third.recipe, sampler=sampler))
+    return replace(method, stages=(first, second, third))
 
 
 def _smoke(method: Method) -> Method:

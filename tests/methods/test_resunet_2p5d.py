@@ -1,3 +1,6 @@
+from dataclasses import replace
+from functools import reduce
+
 import numpy as np
 import pytest
 
@@ -97,8 +100,22 @@ def test_the_preset_compact_changes_sizes_distortions_and_what_the_lesion_stage_
     for paper, compact in zip(METHOD.stages, METHOD.with_preset("compact").stages, strict=True):
         assert (compact.intensity, compact.mirrors, compact.classes) == (paper.intensity, paper.mirrors, paper.classes)
         assert kinds(compact.recipe) == kinds(paper.recipe)
-        assert compact.recipe.sampler == paper.recipe.sampler
+        changed = {"one_kidney": 1.0} if paper.name == "lesion" else {}
+        assert compact.recipe.sampler == replace(paper.recipe.sampler, **changed)
         assert set(compact.network_args) == set(paper.network_args) | added[paper.name]
+
+
+def test_the_compact_lesion_stage_looks_at_one_kidney_at_a_time():
+    _, kidney, lesion = METHOD.with_preset("compact").stages
+    organ, geometry = kidneys()
+    found = StageOutput.from_mask("coarse", ("background", "kidney"), organ > 0)
+    outputs = {"coarse": replace(found, given=False)}
+    (both,) = kidney.region.boxes(outputs, geometry)
+    boxes = lesion.region.boxes(outputs, geometry)
+
+    assert len(boxes) == 2
+    assert reduce(Box.union, boxes) == both
+    assert all((organ[box.slices] > 0).any() for box in boxes)
 
 
 @pytest.mark.parametrize("choices", [Choices(), Choices(lesion_input="image+kidney_prob")], ids=str)
