@@ -252,27 +252,22 @@ def _resized(
 
 
 def _compact(method: Method) -> Method:
-    """Return a third of the in-plane resolution, slices of 3 mm, narrower networks, a guide.
-
-    Lesions are looked for in a box around each kidney: so their network sees them at some 1.7 mm with few voxels.
-    """
+    """Return a third of the in-plane resolution, 3 mm slices, narrower networks, a guide; lesions kidney by kidney."""
     coarse, kidney, lesion = method.stages
-    first = _resized(coarse, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3)
     distortions = (*MILD_DISTORTIONS, Flip(axes=(0,)))
     fine = (replace(s, recipe=replace(s.recipe, augmentation=distortions)) for s in (kidney, _guided(lesion)))
     second, third = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
     sampler: Any = replace(third.recipe.sampler, one_kidney=1.0)  # type: ignore[type-var]
     each_kidney = AroundEachComponent(sources=lesion.region.sources, margin_mm=MARGIN_MM)  # type: ignore[attr-defined]
     third = replace(third, region=each_kidney, recipe=replace(third.recipe, sampler=sampler))
-    return replace(method, stages=(first, second, third))
+    return replace(method, stages=(_resized(coarse, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3), second, third))
 
 
 def _smoke(method: Method) -> Method:
     """Return sizes for tests: seconds on a processor."""
     coarse, *fine = (replace(stage, recipe=replace(stage.recipe, epochs=100)) for stage in method.stages)
     first = _resized(coarse, (4, 8, 16, 32, 64), (32, 32, 32), 3e-3)
-    others = (_resized(stage, (4, 8, 16, 32), (16, 48, 80), 3e-3, 5.0) for stage in fine)
-    return replace(method, stages=(first, *others))
+    return replace(method, stages=(first, *(_resized(s, (4, 8, 16, 32), (16, 48, 80), 3e-3, 5.0) for s in fine)))
 
 
 # -- method ------------------------------------------------------------------------------------------------------------
