@@ -50,7 +50,7 @@ def test_a_stage_without_such_steps_stays_as_it_is():
 
 
 def test_a_long_scan_is_measured_in_slabs_that_can_be_cancelled_in_between():
-    assert finished(fit_in_slabs(stage_of(*STEPS), noise_scan()))[0] == [32, 64, 70]
+    assert finished(fit_in_slabs(stage_of(*STEPS), noise_scan()))[0] == [16, 32, 48, 64, 70]
 
 
 @pytest.mark.parametrize("offset", [0, 100])

@@ -14,7 +14,7 @@ OPTIONS = TrainerOptions(device="cpu", precision="32-true", validate_every=10)
 # With a background to learn as well it takes longer until the cyst is told from it.
 CHOICES = (
     (Choices(lesion_input="image+kidney_prob"), 30),
-    (Choices(lesion_classes=4), 50),
+    (Choices(lesion_classes=4), 70),
     (Choices(ohem_topk=0.3, mixup_alpha=0.0), 30),
 )
 

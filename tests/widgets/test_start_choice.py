@@ -36,7 +36,7 @@ def starts(form) -> list[str]:
 
 
 def test_models_that_fit_the_method_are_offered_after_fresh_weights(form):
-    assert starts(form) == [FRESH, "tiny-rcnn-vnet"]
+    assert starts(form) == [FRESH, "tiny-rcnn-vnet", "rcnn-vnet"]  # the last is bundled
     assert (form.request("data").init, form.request("data").trunk) == (None, None)
 
     form.start.box.setCurrentIndex(1)

@@ -207,7 +207,10 @@ def test_a_training_under_way_is_found_when_the_widget_opens(qtbot, viewer, trai
 
     panel = widget.training
     assert widget.form.request(widget.data.data) == training.request()
-    assert panel.status.text() == "Stage 2 of 2 · Masses-Net · epoch 2 of 4 · about 1 min 15 s left in this stage"
+    assert (
+        panel.status.text()
+        == "Stage 2 of 2 · Masses-Net · epoch 2 of 4 · step 1 of 2 · about 1 min 15 s left in this stage"
+    )
     assert panel.bar.value() == round(1000 * (1 + 0.375) / 2)
     assert not widget.form.method.isEnabled()
     assert panel.stop_button.isEnabled()
