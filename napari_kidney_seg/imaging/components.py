@@ -119,7 +119,7 @@ def components(mask: NDArray[np.bool_]) -> list[Component]:
     statistics = cc3d.statistics(_label(mask[box.slices])[0])
     sizes, slices = statistics["voxel_counts"][1:], statistics["bounding_boxes"][1:]
     order = np.argsort(-sizes.astype(np.int64), kind="stable")
-    return [Component(voxels=int(sizes[i]), box=_moved(slices[i], box.start)) for i in order]
+    return [Component(voxels=int(sizes[i]), box=_box_of(slices[i]).moved_by(box.start)) for i in order]
 
 
 def _label(mask: NDArray[np.bool_]) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.int64]]:
@@ -145,7 +145,6 @@ def _in_place(shape: tuple[int, ...], where: tuple[slice, ...], inside: NDArray[
     return result
 
 
-def _moved(inside: tuple[slice, slice, slice], by: tuple[int, int, int]) -> Box:
-    start = tuple(int(one.start) + shift for one, shift in zip(inside, by, strict=True))
-    stop = tuple(int(one.stop) + shift for one, shift in zip(inside, by, strict=True))
+def _box_of(slices: tuple[slice, slice, slice]) -> Box:
+    start, stop = (tuple(int(one) for one in ends) for ends in zip(*((s.start, s.stop) for s in slices), strict=True))
     return Box(start=start, stop=stop)  # type: ignore[arg-type]

@@ -61,15 +61,19 @@ class KidneySlices:
         if not is_shown.any():  # a case without kidney teaches what is none
             is_shown = ~is_shown
         shown, empty = np.flatnonzero(is_shown), np.flatnonzero(~is_shown)
-        empties = int(self.empty_share * stage.window[0]) if len(empty) else 0
-        if self.empty_share * stage.window[0] < 1 and self.empty_share:
-            raise KidneySegError(
-                f"Found empty_share={self.empty_share!r} for windows of {stage.window[0]} slices; needed at least one "
-                "slice. Make it larger, or 0."
-            )
+        empties = self._empties(stage.window[0]) if len(empty) else 0
         windows = -(-len(shown) // (stage.window[0] - empties))
         count = min(windows, self.most or windows)
         return SlicesOfCase(rectangles=rectangles, shown=shown, empty=empty, empties=empties, count=count)
+
+    def _empties(self, depth: int) -> int:
+        """Return how many of `depth` slices show no kidney."""
+        if 0 < self.empty_share * depth < 1:
+            raise KidneySegError(
+                f"Found empty_share={self.empty_share!r} for windows of {depth} slices; needed at least one slice. "
+                "Make it larger, or 0."
+            )
+        return int(self.empty_share * depth)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -58,7 +58,10 @@ class TestAhead:
         begun = []
         results = ahead(begun.append, range(1000))
         next(results)
-        time.sleep(0.05)
+        deadline = time.perf_counter() + 10
+        while len(begun) <= threads and time.perf_counter() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.05)  # in which any more would begin
 
         assert len(begun) == threads + 1
 
