@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from isal import igzip, isal_zlib
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
@@ -29,8 +28,8 @@ _PLACE_FIELDS = (
 _NUMBER_KINDS = "iuf"
 _MAX_DEFLATE_RATIO = 1100  # deflate cannot shrink anything further than 1032 to 1
 _DISAGREEMENT_MM = 1.0
-_GZIP_LEVEL = 4  # masks are mostly zeros: level 9 is slower and no smaller
-_READ_ERRORS = (OSError, EOFError, zlib.error, HeaderDataError)
+_GZIP_LEVEL = 2  # of 0 to 3; for masks, which are mostly zeros, higher ones are slower and no smaller
+_READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, isal_zlib.error, HeaderDataError)  # type: ignore[assignment]
 
 
 def read_nifti(path: Path) -> StoredImage:
@@ -88,7 +87,7 @@ def write_nifti(path: Path, array: NDArray[np.uint8], geometry: Geometry, kept: 
     content = header.binaryblock + bytes(4) + array.tobytes(order="F")
     with path.open("wb") as file:
         if path.name.lower().endswith(".gz"):
-            content = gzip.compress(content, compresslevel=_GZIP_LEVEL, mtime=0)
+            content = igzip.compress(content, compresslevel=_GZIP_LEVEL, mtime=0)
         file.write(content)
 
 
@@ -105,7 +104,7 @@ def _opened(path: Path) -> IO[bytes]:
     """Return a stream of the uncompressed file, whatever its suffix says."""
     with path.open("rb") as file:
         is_compressed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if is_compressed else path.open("rb")  # type: ignore[return-value]
+    return igzip.open(path, "rb") if is_compressed else path.open("rb")  # type: ignore[no-untyped-call]
 
 
 def _read_header(file: IO[bytes], path: Path) -> _Header:
@@ -147,7 +146,7 @@ def _read_voxels(file: IO[bytes], header: _Header, shape: Shape, path: Path) -> 
             "Convert it to 16-bit integers."
         )
     offset, size = float(header["vox_offset"]), int(np.prod(shape, dtype=object)) * dtype.itemsize
-    available = path.stat().st_size * _MAX_DEFLATE_RATIO if isinstance(file, gzip.GzipFile) else path.stat().st_size
+    available = path.stat().st_size * _MAX_DEFLATE_RATIO if isinstance(file, igzip.IGzipFile) else path.stat().st_size
     if not file.tell() <= offset <= available - size:
         raise _truncated(path, size, available - offset)
     file.seek(int(offset))
