@@ -55,7 +55,7 @@ ROWS, COLUMNS = 224, 384  # of the fine stages; table 3
 COMPACT_WINDOWS = (24, 80, 136), (16, 64, 64)  # of the fine stages; lesions are looked for in one kidney at a time
 MAX_PIXEL_MM = 1.2  # after resizing to these; beyond it each kidney gets a box of its own; our choice
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
-LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
+LESION_SHARE = 0.6  # of the lesion network's training windows, and in compact the kidney's, hold one; our choice
 KIDNEY_TARGET = ClassOfLabel((0, 1, 1, 1))  # class by label id: the kidney with the masses in it
 CUBE, FLAT = (3, 3, 3), (1, 3, 3)  # kernels
 # Of the lesion stage: names, class by label id, weights (our choice). Without background it is asked in kidneys alone.
@@ -254,12 +254,12 @@ def _resized(
 def _compact(method: Method) -> Method:
     """Return a third of the in-plane resolution, 3 mm slices, narrower networks, a guide; lesions kidney by kidney."""
     coarse, kidney, lesion = method.stages
-    distortions = (*MILD_DISTORTIONS, Flip(axes=(0,)))
-    fine = (replace(s, recipe=replace(s.recipe, augmentation=distortions)) for s in (kidney, _guided(lesion)))
+    sampler: Any = lesion.recipe.sampler  # for the kidney stage too, which left out masses that bulge without it
+    changes: dict[str, Any] = {"sampler": sampler, "augmentation": (*MILD_DISTORTIONS, Flip(axes=(0,)))}
+    fine = (replace(s, recipe=replace(s.recipe, **changes)) for s in (kidney, _guided(lesion)))
     second, third = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
-    sampler: Any = replace(third.recipe.sampler, one_kidney=1.0)  # type: ignore[type-var]
     each_kidney = AroundEachComponent(sources=lesion.region.sources, margin_mm=MARGIN_MM)  # type: ignore[attr-defined]
-    third = replace(third, region=each_kidney, recipe=replace(third.recipe, sampler=sampler))
+    third = replace(third, region=each_kidney, recipe=replace(third.recipe, sampler=replace(sampler, one_kidney=1.0)))
     return replace(method, stages=(_resized(coarse, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3), second, third))
 
 
