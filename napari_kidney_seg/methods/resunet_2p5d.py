@@ -55,7 +55,7 @@ ROWS, COLUMNS = 224, 384  # of the fine stages; table 3
 COMPACT_WINDOWS = (24, 80, 136), (16, 64, 64)  # of the fine stages; lesions are looked for in one kidney at a time
 MAX_PIXEL_MM = 1.2  # after resizing to these; beyond it each kidney gets a box of its own; our choice
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
-LESION_SHARE = 0.6  # of the lesion network's training windows, and in compact the kidney's, hold one; our choice
+EMPTY_SHARE, LESION_SHARE = 0.25, 0.6  # of training windows: of coarse in compact, of lesion (and kidney there)
 KIDNEY_TARGET = ClassOfLabel((0, 1, 1, 1))  # class by label id: the kidney with the masses in it
 CUBE, FLAT = (3, 3, 3), (1, 3, 3)  # kernels
 # Of the lesion stage: names, class by label id, weights (our choice). Without background it is asked in kidneys alone.
@@ -122,7 +122,6 @@ def residual_unet(**sizes: Any) -> torch.nn.Module:
     return ResidualUNet(**sizes)
 
 
-# Every level down-samples every axis.
 COARSE_NET = {"classes": 2, "widths": (16, 32, 64, 128, 256), "kernels": (CUBE,) * 5, "strides": ((2, 2, 2),) * 4}
 # In-plane kernels at the two finest levels, no down-sampling along z.
 FINE_NET = COARSE_NET | {"widths": (32, 64, 128, 256), "kernels": (FLAT, FLAT, CUBE, CUBE), "strides": ((1, 2, 2),) * 3}
@@ -260,7 +259,8 @@ def _compact(method: Method) -> Method:
     second, third = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
     each_kidney = AroundEachComponent(sources=lesion.region.sources, margin_mm=MARGIN_MM)  # type: ignore[attr-defined]
     third = replace(third, region=each_kidney, recipe=replace(third.recipe, sampler=replace(sampler, one_kidney=1.0)))
-    return replace(method, stages=(_resized(coarse, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3), second, third))
+    first = replace(coarse, recipe=replace(coarse.recipe, sampler=RandomBox(empty_share=EMPTY_SHARE)))
+    return replace(method, stages=(_resized(first, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3), second, third))
 
 
 def _smoke(method: Method) -> Method:

@@ -97,7 +97,7 @@ def kinds(recipe):
 
 def test_the_preset_compact_changes_sizes_distortions_and_what_the_lesion_stage_sees():
     added = {"coarse": set(), "kidney": set(), "lesion": {"channels"}}
-    sampler = {"coarse": {}, "kidney": {"lesion_share": 0.6}, "lesion": {"one_kidney": 1.0}}
+    sampler = {"coarse": {"empty_share": 0.25}, "kidney": {"lesion_share": 0.6}, "lesion": {"one_kidney": 1.0}}
     for paper, compact in zip(METHOD.stages, METHOD.with_preset("compact").stages, strict=True):
         assert (compact.intensity, compact.mirrors, compact.classes) == (paper.intensity, paper.mirrors, paper.classes)
         assert kinds(compact.recipe) == kinds(paper.recipe)
