@@ -94,7 +94,9 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
     reference: Annotated[Path | None, typer.Argument(help="Its reference, or a folder of them.")] = None,
     *,
     csv: Annotated[Path | None, typer.Option(help="File to write, with the official KiTS columns.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Instead of masks: 'all', or 'NAME,NAME', run on --data.")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Instead of masks: 'all', or 'NAME,NAME:AVERAGING', run on --data.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Labeled cases for --methods, as `train` takes them.")] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Picture of the Dice of --methods to write (needs Matplotlib).")

@@ -58,7 +58,8 @@ def compare(
     Parameters
     ----------
     names : ``"all"``, or names of methods, separated by commas
-        Of all, those without weights are told and left out.
+        Of all, those without weights are told and left out. ``NAME:AVERAGING`` runs a method with one of its
+        averagings, so that ``boundary-aware:single,boundary-aware:paper`` compares two.
     data : Path
         Labelled cases, as for training.
 
@@ -75,7 +76,7 @@ def compare(
         _check_plot(files.plot)
     cases = open_dataset(data).cases
     models = list(_models(names, preset, options, console))
-    results = tuple(_run(model, cases, console) for model in models)
+    results = tuple(_run(name, model, cases, console) for name, model in models)
     console.print(_pretty(results))
     for result in results:
         for case, message in result.failed.items():
@@ -103,13 +104,15 @@ def _check_plot(path: Path) -> None:
         raise KidneySegError(f"There is no folder {str(path.parent)!r} for the plot. Make it first.")
 
 
-def _models(names: str, preset: str, options: RunOptions, console: Console) -> Iterator[Model]:
+def _models(names: str, preset: str, options: RunOptions, console: Console) -> Iterator[tuple[str, Model]]:
+    """Yield the models to compare with their names as typed."""
     wanted = list(methods.REGISTRY) if names == ALL else [name.strip() for name in names.split(",")]
     missing: BundleError | None = None
     opened = 0
     for name in wanted:
         try:
-            model = open_model(name, preset, None, options)
+            method, _, averaging = name.partition(":")
+            model = open_model(method, preset, None, options, averaging or None)
         except BundleError as error:
             if names != ALL:
                 raise
@@ -117,22 +120,22 @@ def _models(names: str, preset: str, options: RunOptions, console: Console) -> I
             console.print(f"{escape(name)} is left out: {escape(str(error))}", style="yellow")
             continue
         opened += 1
-        yield model
+        yield name, model
     if not opened and missing is not None:
         raise missing
 
 
-def _run(model: Model, sources: tuple[CaseSource, ...], console: Console) -> MethodResult:
+def _run(name: str, model: Model, sources: tuple[CaseSource, ...], console: Console) -> MethodResult:
     cases, failed = [], {}
     for number, source in enumerate(sources, start=1):
-        title = f"{model.method.name} [{number}/{len(sources)}] {source.name}"
+        title = f"{name} [{number}/{len(sources)}] {source.name}"
         try:
             cases.append(follow(segment_and_score(source, model), title, console))
         except SCAN_ERRORS as error:
             failed[source.name] = str(error) or repr(error)
     if not cases:
-        raise KidneySegError(f"{model.method.name} failed on every case. The first: {next(iter(failed.values()))}")
-    return MethodResult(method=model.method.name, cases=tuple(cases), failed=failed)
+        raise KidneySegError(f"{name} failed on every case. The first: {next(iter(failed.values()))}")
+    return MethodResult(method=name, cases=tuple(cases), failed=failed)
 
 
 def segment_and_score(source: CaseSource, model: Model) -> Generator[Event, None, MethodCase]:

@@ -8,9 +8,11 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
-from napari_kidney_seg.cli.comparison import peak_memory
+from napari_kidney_seg.cli.comparison import ComparisonFiles, compare, peak_memory
 from napari_kidney_seg.core.volume import LabelVolume
+from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.io.images import write_labels
 
 
@@ -70,6 +72,26 @@ def test_of_all_methods_those_without_weights_are_told_and_left_out(bundle, data
     assert "resunet-2.5d is left out" in outcome.out
     assert named.code == 1
     assert "resunet-2.5d" in named.err
+
+
+def test_a_method_is_compared_with_itself_under_another_averaging(bundle, data):
+    names, options = "oracle, oracle:mirrored", RunOptions(device="cpu")
+
+    plain, mirrored = compare(names, data, "compact", options, ComparisonFiles(), Console())
+
+    assert (plain.method, mirrored.method) == ("oracle", "oracle:mirrored")
+    assert codes(mirrored) - codes(plain) == {"averaging"}
+
+
+def test_an_averaging_the_method_does_not_have_is_refused(bundle, data, call):
+    outcome = call("evaluate", "--methods", "oracle:thrice", "--data", data, "--device", "cpu")
+
+    assert outcome.code == 1
+    assert "mirrored" in outcome.err
+
+
+def codes(result):
+    return {notice.code for case in result.cases for notice in case.notices}
 
 
 def test_a_case_that_cannot_be_read_stops_no_other(bundle, data, call):
