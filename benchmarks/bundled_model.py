@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from napari_kidney_seg.core.events import result_of
+from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.evaluation.scores import evaluate_case
@@ -27,7 +29,7 @@ from napari_kidney_seg.training.dataset import open_dataset
 
 REAL_SCANS = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
 VALIDATION_SCANS = ("ircad01_pv", "cptac_C3L-00189_pv", "acrin_flt001_nc")
-TRAINING_NEGATIVE = "deeplesion_000002_03"  # shows no kidney
+LEAST_EMPTY_MM = 40.0  # height of the slices above or below the kidneys that are segmented as a scan of their own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ def on_phantoms(folder: Path, method: Method, bundle: Bundle) -> tuple[int, dict
 
 
 def on_real_scans(method: Method, bundle: Bundle) -> dict[str, dict[str, float]]:
-    """Return the figures of each labelled real scan; lesions where there is none are false positives, ml."""
+    """Return the figures of each labelled real scan; lesions and kidneys where there are none are false, in ml."""
     found = {}
     for name in VALIDATION_SCANS:
         scan, reference = read_volume(REAL_SCANS / f"{name}.nii.gz"), read_labels(REAL_SCANS / f"{name}_seg.nii.gz")
@@ -93,9 +95,22 @@ def on_real_scans(method: Method, bundle: Bundle) -> dict[str, dict[str, float]]
             "cyst_found_as_cyst_ml": float(np.count_nonzero((labels.array == 3) & cyst)) * reference.geometry.voxel_ml,
             "cyst_found_as_lesion_ml": hit,
         }
-    negative = segment(read_volume(REAL_SCANS / f"{TRAINING_NEGATIVE}.nii.gz"), method, bundle)
-    found[TRAINING_NEGATIVE] = {"false_foreground_ml": float((negative.array > 0).sum()) * negative.geometry.voxel_ml}
+        for place, part in parts_without_kidney(scan, reference):
+            false = np.count_nonzero(segment(part, method, bundle).array) * part.geometry.voxel_ml
+            found[f"{name} {place}"] = {"false_kidney_ml": float(false)}
+            print(f"{name} {place}: {false:.0f} ml of false kidney", flush=True)
     return found
+
+
+def parts_without_kidney(scan: Volume, reference: LabelVolume) -> Iterator[tuple[str, Volume]]:
+    """Yield the slices above the kidneys of a canonical scan, and those below, where they are 40 mm or more."""
+    shown = np.flatnonzero((reference.array > 0).any(axis=(1, 2)))
+    count, *plane = scan.array.shape
+    ranges = {"above the kidneys": (0, int(shown[0])), "below the kidneys": (int(shown[-1]) + 1, count)}
+    for place, (first, stop) in ranges.items():
+        if (stop - first) * scan.geometry.spacing[0] >= LEAST_EMPTY_MM:
+            box = Box(start=(first, 0, 0), stop=(stop, *plane))
+            yield place, replace(scan, array=scan.array[box.slices], geometry=scan.geometry.cropped(box))
 
 
 def main() -> None:

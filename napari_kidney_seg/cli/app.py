@@ -64,7 +64,7 @@ def segment(  # noqa: PLR0913 - one parameter per option
     *,
     output: Annotated[Path, typer.Option(help="Folder of the masks, `<scan>_seg.nii.gz`, and their records.")],
     method: MethodOption = DEFAULT_METHOD,
-    preset: PresetOption = "compact",
+    preset: Annotated[str | None, typer.Option(help="Sizes; default: those of --bundle, else 'compact'.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Weights; default: your newest measured, or the bundled.")] = None,
     device: DeviceOption = "auto",
     engine: Annotated[str, typer.Option(help="'auto', 'torch' or 'openvino'.")] = "auto",

@@ -25,7 +25,7 @@ from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.inference.cascade import CascadeResult, run_cascade
 from napari_kidney_seg.inference.options import RunOptions
-from napari_kidney_seg.io.bundle import Bundle, load_bundle
+from napari_kidney_seg.io.bundle import Bundle, load_bundle, read_card
 from napari_kidney_seg.io.checks import why_no_ct
 from napari_kidney_seg.io.images import read_volume, write_labels
 from napari_kidney_seg.io.models import find_bundle
@@ -77,9 +77,11 @@ class ScanTask:
 
 
 def open_model(
-    method: str, preset: str, bundle: Path | None, options: RunOptions, averaging: str | None = None
+    method: str, preset: str | None, bundle: Path | None, options: RunOptions, averaging: str | None = None
 ) -> Model:
     """Return the method with its weights checked against it; without `bundle` the preferred one of those here.
+
+    Without `preset` it is that of `bundle`, else ``"compact"``.
 
     With `averaging`, the name of one of its averagings, that takes the place of the one in `options`.
 
@@ -93,10 +95,16 @@ def open_model(
         When the device or the engine is not there.
     """
     choose_engine(options.engine, choose_device(options.device))
-    chosen = get_method(method, preset)
+    chosen = get_method(method, preset or _preset_of(bundle, method))
     if averaging is not None:
         options = replace(options, averaging=find_averaging(chosen, averaging))
     return Model(method=chosen, bundle=load_bundle(bundle or find_bundle(chosen), chosen), options=options)
+
+
+def _preset_of(bundle: Path | None, method: str) -> str:
+    """Return the preset of a bundle of `method`; ``"compact"`` without one, or for one of another method."""
+    card = read_card(bundle) if bundle is not None else None
+    return card.preset if card is not None and card.method == method else "compact"
 
 
 def plan_batch(
@@ -201,6 +209,10 @@ def _run_one(task: ScanTask, model: Model, existing: Existing, title: str, conso
     print_record(console, {"scan": str(task.scan), "status": status, "mask": str(task.mask), **_facts(record)})
     volumes = ", ".join(f"{_tissue(name)} {volume:.1f} ml" for name, volume in record.volumes_ml.items())
     console.print(escape(f"{title}: {volumes}" + (" (was there already)" if status == "skipped" else "")))
+    if status == "skipped":  # of a scan that was segmented now they were told on the way
+        for notice in record.notices:
+            if notice.level == "warning":
+                console.print(f"{escape(title)}: {escape(notice.text)}", style="yellow")
     return record
 
 
@@ -234,7 +246,7 @@ def _print_summary(tasks: Sequence[ScanTask], failed: dict[ScanTask, str], doubt
 
 
 def _record(volume: Volume, model: Model, result: CascadeResult, started: str) -> RunRecord:
-    source, schema = volume.source, result.labels.schema
+    source = volume.source
     return RunRecord(
         source=str(source.path) if source else volume.name,
         source_sha256=source.sha256 if source else "",
@@ -249,7 +261,7 @@ def _record(volume: Volume, model: Model, result: CascadeResult, started: str) -
         started=started,
         finished=_now(),
         seconds=dict(result.seconds),
-        volumes_ml={name: round(result.labels.volume_ml(name), 3) for name in schema.names.values()},
+        volumes_ml={name: round(result.labels.volume_ml(name), 3) for name in model.method.classes},
         notices=result.notices,
     )
 

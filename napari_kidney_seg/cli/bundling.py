@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_kidney_seg.core.errors import BundleError, DatasetError
 from napari_kidney_seg.core.method import Method, Stage
-from napari_kidney_seg.io.bundle import Bundle, load_bundle
+from napari_kidney_seg.io.bundle import Bundle, check_suffix, load_bundle
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.bundling import bundle_runs, write_bundle
 from napari_kidney_seg.training.request import TrainingRequest
@@ -37,8 +37,9 @@ def bundle_stages(runs: tuple[Path, ...], output: Path, card: Path) -> Path:
     DatasetError
         When a run folder is none, or the runs are of different methods or presets.
     BundleError
-        When a stage has no run, or the card lacks what only its maker knows.
+        When a stage has no run, the card lacks what only its maker knows, or `output` is not called ``.safetensors``.
     """
+    check_suffix(output)
     records = {folder: _read_run(folder) for given in runs for folder in _stage_folders(given)}
     kinds = sorted({(record["method"], record["preset"]) for record in records.values()})
     if len(kinds) != 1:

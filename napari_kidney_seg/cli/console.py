@@ -67,7 +67,7 @@ class _Bar:
 
 
 def _epoch_line(event: events.EpochDone) -> str:
-    scores = ", ".join(f"{name} {score:.3f}" for name, score in event.scores.items())
+    scores = "".join(f", {name} {score:.3f}" for name, score in event.scores.items())
     best = " (best)" if event.best else ""
     left = f"{event.seconds_left / 60:.0f} min left"
-    return f"{event.stage} epoch {event.epoch}/{event.epochs}: loss {event.loss:.4f} {scores}{best}, {left}"
+    return f"{event.stage} epoch {event.epoch}/{event.epochs}: loss {event.loss:.4f}{scores}{best}, {left}"

@@ -19,7 +19,7 @@ from napari_kidney_seg.core.method import Method, RemarkingRule, Stage, StageOut
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.imaging.steps import whole
 from napari_kidney_seg.inference.background import in_background
-from napari_kidney_seg.inference.checks import input_notices, result_notices
+from napari_kidney_seg.inference.checks import input_notices, result_notices, unknown_classes
 from napari_kidney_seg.inference.engines.build import limited_threads
 from napari_kidney_seg.inference.engines.engine import NetworkSpec
 from napari_kidney_seg.inference.fusion import organ_source
@@ -144,7 +144,7 @@ class _Run:
         cache.update(plan.known)
         if self._bundle.warning:
             yield from self._noted(Notice(code="weights", text=self._bundle.warning))
-        yield from self._noted(*input_notices(self._scan))
+        yield from self._noted(*unknown_classes(self._method), *input_notices(self._scan))
         yield from (StageDone(stage=name, seconds=0.0, cached=True) for name in plan.known)
         workload = Workload(plan.stages, self._scan.geometry)
         for stage in plan.stages:

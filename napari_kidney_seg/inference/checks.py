@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.components import Component, components
 
@@ -18,6 +19,18 @@ SPECK_ML = 1.0  # what is smaller is nobody's kidney
 LARGE_KIDNEY_ML = 3000.0  # the largest of KiTS23 has 2674 ml
 SOFT_TISSUE_RANGE = 300.0  # HU; a CT with air or bone spans far more
 SHIFTED_MAXIMUM = 2000.0  # a scan without negative values that reaches this lacks its offset of -1024 HU
+
+
+def unknown_classes(method: Method) -> Iterator[Notice]:
+    """Yield which classes `method` does not know, so that nobody takes an empty one for a finding."""
+    missing = [name for name in method.schema.names.values() if name not in method.classes]
+    if missing:
+        names = " or ".join(missing)
+        yield Notice(
+            code="unknown_class",
+            text=f"{method.title} knows no {names}: none was looked for, and what is one counts as another class.",
+            level="info",
+        )
 
 
 def input_notices(scan: Volume) -> Iterator[Notice]:

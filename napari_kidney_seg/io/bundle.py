@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
+SUFFIX = ".safetensors"
 INTENDED_USE = "Research and annotation. Not a medical device; not for diagnosis."
 
 
@@ -228,6 +229,17 @@ def _check_stage(bundle: Bundle, stage: Stage) -> None:
             f"Bundle {bundle.path.name!r} (preset {bundle.card.preset!r}) has {key} = {was!r} in stage "
             f"{stage.name!r}; the method needs {needed!r}. Choose the preset the bundle was trained with."
         )
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse to call a bundle anything but ``NAME.safetensors``: no widget or command would list it.
+
+    Raises
+    ------
+    BundleError
+    """
+    if path.suffix != SUFFIX:
+        raise BundleError(f"Found {path.name!r} as the name of a bundle; needed one that ends in {SUFFIX}. Change it.")
 
 
 def save_bundle(path: str | Path, weights: Mapping[str, Sequence[Mapping[str, torch.Tensor]]], card: Card) -> Bundle:

@@ -13,6 +13,8 @@ from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.io.bundle import Bundle, Card, describe_stage, save_bundle
 from napari_kidney_seg.training.run_folder import weights_of_stage
 
+SMOKE_WARNING = "These weights have the sizes of the preset 'smoke', for trying a training out: their masks are no use."
+
 RECORDED_PACKAGES = ("napari-kidney-seg", "torch", "monai", "lightning", "numpy")
 
 
@@ -44,13 +46,14 @@ def write_bundle(
     method: Method, weights: Mapping[str, list[dict[str, torch.Tensor]]], path: Path, facts: Mapping[str, Any]
 ) -> Bundle:
     """Write `weights` (stage name to state dictionaries, one per member) as a bundle for `method` and return it."""
+    warning = {"warning": SMOKE_WARNING} if method.preset == "smoke" else {}
     card = Card(
         method=method.name,
         preset=method.preset,
         stages={stage.name: describe_stage(stage) for stage in method.stages},
         members={name: len(members) for name, members in weights.items()},
         versions=_versions(),
-        **facts,
+        **(warning | dict(facts)),
     )
     return save_bundle(path, weights, card)
 

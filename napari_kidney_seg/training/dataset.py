@@ -248,8 +248,12 @@ def open_dataset(folder: str | Path, cache: Path | None = None) -> Dataset:
     """
     kind, _, count = str(folder).partition(":")
     if kind == PHANTOMS and count.isdecimal():
+        if int(count) < 1:
+            raise DatasetError(f"Found {str(folder)!r}; needed at least one phantom. Write {PHANTOMS}:20, say.")
         return phantom_stream(int(count), cache=cache)
     root = Path(folder)
+    if not root.is_dir():
+        raise DatasetError(f"There is no folder {str(root)!r}; needed one of labelled cases, or {PHANTOMS}:20.")
     for layout in (_kits_cases, _nnunet_cases, _paired_cases):
         cases = layout(root)
         if cases:

@@ -13,6 +13,7 @@ from typing import Any
 
 from napari_kidney_seg.core.errors import DatasetError, UnwritableImageError
 from napari_kidney_seg.io.atomic import replacing
+from napari_kidney_seg.io.bundle import check_suffix
 from napari_kidney_seg.training.process_record import ProcessRecord
 from napari_kidney_seg.training.request import TrainingRequest
 from napari_kidney_seg.training.run_folder import RunFolder
@@ -153,8 +154,10 @@ class TrainingFolder:
         DatasetError
             When another process trains here, there is a run that is not to be resumed, none where one is to be, or it
             is of another request.
+        BundleError
+            When the bundle to be made would not be called ``.safetensors``.
         UnwritableImageError
-            When the bundle to be made would replace another one.
+            When it would replace another one.
         """
         process = self.process()
         if process is not None and process.is_alive and process.pid != os.getpid() and self.outcome().state.is_alive:
@@ -163,7 +166,7 @@ class TrainingFolder:
                 "folder."
             )
         if self.has_checkpoint and not resume:
-            raise DatasetError(f"{str(self.path)!r} holds a run already. Resume it, or choose an empty folder.")
+            raise DatasetError(f"{str(self.path)!r} holds a run already. Resume it (--resume) or take another folder.")
         if resume and not self.runs() and self.request() is None:
             raise DatasetError(
                 f"There is no training in {str(self.path)!r} to go on from. Check the folder, or leave out --resume."
@@ -171,8 +174,10 @@ class TrainingFolder:
         before = self.request() if resume else None
         request = request.continuing(before) if before is not None else request
         own = before.bundle if before is not None else None
-        if request.bundle is not None and request.bundle != own and request.bundle.exists():
-            raise UnwritableImageError(f"{str(request.bundle)!r} is there already. Choose another name for the bundle.")
+        if request.bundle is not None and request.bundle != own:
+            check_suffix(request.bundle)
+            if request.bundle.exists():
+                raise UnwritableImageError(f"{str(request.bundle)!r} is there already. Choose another name for it.")
         return request
 
     def make(self) -> None:
@@ -273,11 +278,13 @@ def user_runs_folder() -> Path:
     return user_data_path("napari-kidney-seg", appauthor=False) / "runs"
 
 
-def living_training(base: Path) -> Path | None:
-    """Return the folder below `base` in which a training is running, the newest one; None when there is none."""
+def unfinished_training(base: Path) -> Path | None:
+    """Return the folder below `base` of the newest training that runs, else of the newest of all unless it finished."""
     records = sorted(base.glob("*/process.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    folders = (TrainingFolder(path.parent) for path in records)
-    return next((folder.path for folder in folders if folder.outcome().state.is_alive), None)
+    states = {path.parent: TrainingFolder(path.parent).outcome().state for path in records}
+    running = [folder for folder, state in states.items() if state.is_alive]
+    newest = [folder for folder, state in list(states.items())[:1] if state in (State.STOPPED, State.FAILED)]
+    return next(iter(running + newest), None)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -43,17 +43,16 @@ class CostLabel(QWidget):
     def _start(self, key: tuple[str, str]) -> None:
         """Ask the command line: counting shapes imports triton, whose LLVM crashes beside that of Mesa's OpenGL."""
         name, preset = key
-        self._process = QProcess(self)
-        self._process.finished.connect(partial(self._on_finished, self._process, key))
+        process = self._process = QProcess(self)
+        process.finished.connect(partial(self._on_finished, process, key))
+        self.destroyed.connect(partial(_end, process))  # or its answer would reach a label that is gone
         command = ["-P", "-m", "napari_kidney_seg", "cost", name, "--preset", preset, "--json"]
-        self._process.start(sys.executable, command)
+        process.start(sys.executable, command)
 
     def _stop(self) -> None:
         process, self._process = self._process, None
-        if process is not None and process.state() != QProcess.ProcessState.NotRunning:
-            process.finished.disconnect()
-            process.kill()
-            process.waitForFinished()
+        if process is not None:
+            _end(process)
 
     def _on_finished(self, process: QProcess, key: tuple[str, str], code: int, *_: object) -> None:
         text = UNKNOWN
@@ -61,6 +60,14 @@ class CostLabel(QWidget):
             record = json.loads(process.readAllStandardOutput().data())
             text = self._guesses[key] = guess_text(record["flop"], record["seconds"])
         self.label.setText(text)
+
+
+def _end(process: QProcess, *_: object) -> None:
+    """End a process that still runs, and let nobody hear of it."""
+    if process.state() != QProcess.ProcessState.NotRunning:
+        process.finished.disconnect()
+        process.kill()
+        process.waitForFinished()
 
 
 def last_time_text(time: RunTime) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 NO_SCAN = "Open a CT scan first."
+NO_PLACE = "The scan cannot be placed in the patient: see what “Segment kidneys” says about it."
 NO_CT_SCAN = "The scan is no CT in Hounsfield units: see “Segment kidneys”, which can also allow it."
 
 
@@ -27,6 +28,6 @@ def scan_problem(layer: Image | None) -> str:
         try:
             memory.is_ct = why_no_ct(volume_from_layer(layer)) is None
         except KidneySegError:
-            return NO_SCAN  # one that can be placed; why this one cannot is told where it is opened
+            return NO_PLACE
         memory.checked = id(layer.data)
     return "" if memory.is_ct else NO_CT_SCAN

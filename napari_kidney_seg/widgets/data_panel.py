@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QProgressBar, QPushButton, QTreeWidget, QTreeWidgetItem, QWidget
-from superqt import QCollapsible
 
 from napari_kidney_seg.core.errors import error_text
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.widgets.folder_field import FolderField
-from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
+from napari_kidney_seg.widgets.layout import Collapsible, flush_column, wrapped_label
 from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.worker import Outcome, start_worker
 
@@ -44,7 +43,7 @@ class DataPanel(QWidget):
         self.folder, self._hint = FolderField("Choose the folder of the labeled scans"), wrapped_label(LAYOUTS)
         self.check_button, self.progress = QPushButton(CHECK_TEXT), QProgressBar()
         self.summary, self.notices = wrapped_label(), NoticeList()
-        self.table, self._all = QTreeWidget(), QCollapsible("All cases")
+        self.table, self._all = QTreeWidget(), Collapsible("All cases")
         self.folder.line.setPlaceholderText("Folder of labeled scans")
         self._lay_out()
         self.folder.changed.connect(self._on_changed)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QPushButton, QWidget
-from superqt import QCollapsible
 
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.widgets.brush import CtBrush
@@ -20,7 +19,7 @@ from napari_kidney_seg.widgets.direction_letters import show_directions
 from napari_kidney_seg.widgets.edited_case import CHOOSE_CLASS, EditedCase
 from napari_kidney_seg.widgets.job import segment
 from napari_kidney_seg.widgets.key_bindings import Action, ScopedKeys
-from napari_kidney_seg.widgets.layout import fill_page, flush_column, group, wrapped_label
+from napari_kidney_seg.widgets.layout import Collapsible, fill_page, flush_column, group, wrapped_label
 from napari_kidney_seg.widgets.lesion_mover import LesionMover
 from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.rerun_panel import RerunPanel
@@ -96,7 +95,7 @@ class EditWidget(QWidget):
         column = flush_column(self._empty)
         column.addWidget(wrapped_label(EMPTY_TEXT))
         column.addWidget(self.start_button)
-        keys = QCollapsible("Keys")
+        keys = Collapsible("Keys")
         keys.addWidget(wrapped_label(self.keys.help_text(), Qt.TextFormat.RichText))
         parts = {
             "2  Class and brush": (self.classes, self.brush_panel),

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_kidney_seg.core.averaging import find_averaging
-from napari_kidney_seg.core.events import Event
+from napari_kidney_seg.core.events import Event, Progress
 from napari_kidney_seg.core.labels import KITS
-from napari_kidney_seg.core.method import StageOutput
+from napari_kidney_seg.core.method import Method, StageOutput
 from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.inference.background import in_background
 from napari_kidney_seg.widgets.graphics_drivers import keep_triton_apart
 from napari_kidney_seg.widgets.layer_data import label_appearance
 
 if TYPE_CHECKING:
     from napari_kidney_seg.inference.cascade import CascadeResult
+    from napari_kidney_seg.io.bundle import Bundle
+
+STARTING = Progress(stage="prepare", done=0, total=1, fraction=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +77,25 @@ def segment(job: SegmentJob) -> Generator[Event, None, CascadeResult]:
     KidneySegError
         When the method, bundle, device or memory does not allow the run.
     """
+    method, bundle = yield from in_background(partial(_load, job.choice), STARTING)
     from napari_kidney_seg.inference.cascade import run_cascade
     from napari_kidney_seg.inference.options import RunOptions
-    from napari_kidney_seg.io.bundle import load_bundle
-    from napari_kidney_seg.methods import get_method
 
-    keep_triton_apart()
-    prepare_label_colors()
-    method = get_method(job.choice.method, job.choice.preset)
-    bundle = load_bundle(job.choice.bundle, method)
     averaging = find_averaging(method, job.choice.averaging)
     options = RunOptions(device=job.choice.device, engine=job.choice.engine, averaging=averaging)
     return (yield from run_cascade(job.volume, method, bundle, given=job.given, cache=job.cache, options=options))
+
+
+def _load(choice: MethodChoice) -> tuple[Method, Bundle]:
+    """Return what was chosen. The first time in a session this takes seconds, most of them for importing torch."""
+    keep_triton_apart()
+    prepare_label_colors()
+    from napari_kidney_seg.inference import cascade  # noqa: F401  what it imports is waited for here
+    from napari_kidney_seg.io.bundle import load_bundle
+    from napari_kidney_seg.methods import get_method
+
+    method = get_method(choice.method, choice.preset)
+    return method, load_bundle(choice.bundle, method)
 
 
 def prepare_label_colors() -> None:

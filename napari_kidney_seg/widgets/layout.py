@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QGroupBox, QLabel, QLayout, QScrollArea, QVBoxLayout, QWidget
+from superqt import QCollapsible
 
 from napari_kidney_seg.widgets.docking import TabTogether
 
@@ -63,6 +65,25 @@ def flush_column(parent: QWidget) -> QVBoxLayout:
     column = QVBoxLayout(parent)
     column.setContentsMargins(0, 0, 0, 0)
     return column
+
+
+class Collapsible(QCollapsible):
+    """Parts below a title that a click opens and closes, flush with what is around.
+
+    The triangle is part of the title: superqt paints its own in a color that napari's themes do not reach.
+    """
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(title, parent, QIcon(), QIcon())
+        self._title = title
+        flush = self.layout()
+        if flush is not None:
+            flush.setContentsMargins(0, 0, 0, 0)
+        self.toggled.connect(self._show_title)
+        self._show_title(is_open=False)
+
+    def _show_title(self, is_open: bool) -> None:  # noqa: FBT001  Qt's signature
+        self.setText(f"{'▾' if is_open else '▸'} {self._title}")
 
 
 def fill_page(parent: QWidget, groups: Iterable[QWidget]) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QToolButton, QWidget
-from superqt import QCollapsible
 
 from napari_kidney_seg.core.device import ENGINES, offered_devices
 from napari_kidney_seg.core.errors import BundleError
@@ -19,7 +18,7 @@ from napari_kidney_seg.widgets.averaging_choice import AveragingChoice
 from napari_kidney_seg.widgets.choices import find_choice, offer_presets
 from napari_kidney_seg.widgets.cost_label import CostLabel
 from napari_kidney_seg.widgets.job import MethodChoice
-from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
+from napari_kidney_seg.widgets.layout import Collapsible, flush_column, wrapped_label
 from napari_kidney_seg.widgets.method_text import measured_text, method_text, weights_warning
 from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.stage_diagram import StageDiagram
@@ -48,7 +47,7 @@ class MethodPanel(QWidget):
         self._details, self.notices = wrapped_label(text_format=Qt.TextFormat.RichText), NoticeList()
         self.measured = wrapped_label()
         self.diagram, self.cost = StageDiagram(), CostLabel()
-        self._about = QCollapsible("Paper, stages, cost, training, limits")
+        self._about = Collapsible("Paper, stages, cost, training, limits")
         self._problem = ""
         self.bundle.setPlaceholderText("none installed")
         for name in REGISTRY:

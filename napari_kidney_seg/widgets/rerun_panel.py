@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QWidget
-from superqt import QCollapsible
 
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.inference.regions import BACKGROUND
@@ -15,7 +14,7 @@ from napari_kidney_seg.widgets.case_runner import CaseRunner, Run
 from napari_kidney_seg.widgets.ct_check import scan_problem
 from napari_kidney_seg.widgets.job import MethodChoice
 from napari_kidney_seg.widgets.layers import class_layers, compose_layers
-from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
+from napari_kidney_seg.widgets.layout import Collapsible, flush_column, wrapped_label
 from napari_kidney_seg.widgets.method_panel import MethodPanel
 from napari_kidney_seg.widgets.run_panel import RunPanel
 
@@ -43,7 +42,7 @@ class RerunPanel(QWidget):
         self.cases = CaseRunner(viewer, self.runner, run)
         self.runner.run_button.setText(RUN_TEXT)
         column = flush_column(self)
-        self._choice = QCollapsible("Method and device")
+        self._choice = Collapsible("Method and device")
         self._choice.addWidget(self.method)
         for widget in (self.about, self._choice, self.runner):
             column.addWidget(widget)

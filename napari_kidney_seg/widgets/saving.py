@@ -24,6 +24,7 @@ from napari_kidney_seg.io.sidecar import (
     sidecar_path_for,
     write_sidecar,
 )
+from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.widgets.job import SegmentJob
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _given(stage: str) -> Notice:
 def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
     """Return what made `labels`, with the volumes they have now."""
     choice, result = run.job.choice, run.result
-    source = run.job.volume.source
+    source, known = run.job.volume.source, get_method(choice.method, choice.preset).classes
     is_edited = not np.array_equal(labels.array, result.labels.array)
     added = (*(_given(stage) for stage in run.job.given), *((EDITED,) if is_edited else ()))
     return RunRecord(
@@ -140,6 +141,6 @@ def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
         started=run.started.isoformat(timespec="seconds"),
         finished=run.finished.isoformat(timespec="seconds"),
         seconds=dict(result.seconds),
-        volumes_ml=_volumes(labels),
+        volumes_ml={name: ml for name, ml in _volumes(labels).items() if ml or name in known},
         notices=(*result.notices, *added),
     )

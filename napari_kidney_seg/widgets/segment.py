@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QWidget
 
@@ -68,6 +69,12 @@ class SegmentWidget(QWidget):
         """Cancel what runs."""
         self.runner.cancel()
         super().closeEvent(event)
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
+        """Do the same when napari closes the dock: it takes the widget out without closing it."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.runner.cancel()
+        super().changeEvent(event)
 
     def _lay_out(self) -> None:
         parts = {

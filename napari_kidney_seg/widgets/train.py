@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QWidget
 from napari_kidney_seg.cli.process import start_training
 from napari_kidney_seg.io.models import new_bundle_path
 from napari_kidney_seg.training.request import TrainingRequest
-from napari_kidney_seg.training.training_folder import State, TrainingFolder, living_training, user_runs_folder
+from napari_kidney_seg.training.training_folder import State, TrainingFolder, unfinished_training, user_runs_folder
 from napari_kidney_seg.training.training_view import TrainingView
 from napari_kidney_seg.widgets.background import in_background
 from napari_kidney_seg.widgets.data_panel import DataPanel
@@ -53,7 +53,7 @@ class TrainWidget(QWidget):
         fill_page(self, [group(title, (widget,)) for title, widget in parts.items()])
         self._connect()
         self.form.propose_folder()
-        in_background(self, partial(living_training, user_runs_folder()), self._on_found)
+        in_background(self, partial(unfinished_training, user_runs_folder()), self._on_found)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802  Qt's name
         """Look away; what trains goes on."""
@@ -94,7 +94,7 @@ class TrainWidget(QWidget):
         self.follower.follow(None)
 
     def _on_found(self, folder: Path | None) -> None:
-        """Open a training that runs, unless the person has begun to set up another one."""
+        """Open a training that runs or can be resumed, unless the person has begun to set up another one."""
         if folder is not None and not self.data.data:
             self.open_training(folder)
 

@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks import bundled_model
 from benchmarks.heldout_phantoms import write_nifti
-from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 
 GEOMETRY = Geometry.from_spacing((6, 8, 10), (3.0, 2.0, 2.0))
@@ -36,3 +36,17 @@ def test_phantoms_are_counted_and_go_by_the_names_of_their_cases(folder, monkeyp
     assert count == 2
     assert seen == ["case_00003", "case_00013"]
     assert means == {"kidney": 1.0, "masses": 0.5, "tumor": 0.5}  # the tumor of the first case is missed
+
+
+def test_slices_beside_the_kidneys_are_scans_of_their_own_where_there_are_enough():
+    geometry = Geometry.from_spacing((40, 2, 2), (4.0, 2.0, 2.0))
+    labels = np.zeros(geometry.shape, np.uint8)
+    labels[10:31] = 1  # 40 mm above the kidneys, 36 mm below
+    heights = np.broadcast_to(np.arange(40)[:, None, None], geometry.shape)
+    scan = Volume(array=heights, geometry=geometry, name="heights")
+
+    ((place, part),) = bundled_model.parts_without_kidney(scan, LabelVolume(array=labels, geometry=geometry))
+
+    assert place == "above the kidneys"
+    assert np.unique(part.array).tolist() == list(range(10))
+    assert part.geometry.is_close(geometry.cropped(Box(start=(0, 0, 0), stop=(10, 2, 2))))

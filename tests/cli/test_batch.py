@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from napari_kidney_seg.cli.batch import ScanTask, open_model, segment_case
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.events import Progress, StageDone
 from napari_kidney_seg.inference.options import RunOptions
+from napari_kidney_seg.io.bundle import read_card
 from napari_kidney_seg.io.images import read_labels
 from napari_kidney_seg.io.sidecar import read_sidecar
+from tests.cli.oracle_method import METHOD
 from tests.inference.fakes import finished
 
 TORCH = ("--engine", "torch", "--device", "cpu", "--method", "oracle")
@@ -139,6 +142,47 @@ def test_an_empty_result_is_a_result_with_a_notice(bundle, scan, write_scan, tmp
     assert outcome.code == 0
     assert "no_kidney" in [notice["code"] for notice in outcome.records[0]["notices"]]
     assert not read_labels(tmp_path / "out" / "ct_seg.nii.gz").array.any()
+
+
+def test_the_warnings_of_a_mask_that_is_there_are_told_again(bundle, scan, write_scan, tmp_path, call):
+    path = write_scan(scan.with_array(np.minimum(scan.array, 0)), tmp_path / "ct.nii.gz")
+    call("segment", path, "--output", tmp_path / "out", *TORCH)
+
+    again = call("segment", path, "--output", tmp_path / "out", *TORCH)
+
+    assert "was there already" in again.out
+    assert again.out.count("No kidney was found.") == 1
+
+
+def test_the_preset_is_that_of_the_bundle_unless_another_is_asked_for(bundle, monkeypatch):
+    card = replace(read_card(bundle), preset="paper")
+    monkeypatch.setattr("napari_kidney_seg.cli.batch.read_card", lambda _: card)
+    monkeypatch.setattr("napari_kidney_seg.cli.batch.load_bundle", lambda path, method: method.preset)
+    options = RunOptions(device="cpu")
+
+    assert open_model("oracle", None, bundle, options).bundle == "paper"
+    assert open_model("oracle", "compact", bundle, options).bundle == "compact"
+    assert open_model("oracle", None, None, options).bundle == "compact"
+
+
+def test_the_preset_of_a_bundle_of_another_method_is_not_taken(bundle, monkeypatch):
+    card = replace(read_card(bundle), method="rcnn-vnet", preset="sliding")
+    monkeypatch.setattr("napari_kidney_seg.cli.batch.read_card", lambda _: card)
+    monkeypatch.setattr("napari_kidney_seg.cli.batch.load_bundle", lambda path, method: method.preset)
+
+    assert open_model("oracle", None, bundle, RunOptions(device="cpu")).bundle == "compact"
+
+
+def test_a_class_that_the_method_does_not_know_has_no_volume(bundle, scan, write_scan, tmp_path, call, monkeypatch):
+    without_cyst = replace(METHOD, classes=("kidney", "tumor"))
+    monkeypatch.setattr("tests.cli.oracle_method.METHOD", without_cyst)
+    path = write_scan(scan, tmp_path / "ct.nii.gz")
+
+    (record,) = call("segment", path, "--output", tmp_path / "out", *TORCH, "--json").records
+
+    assert set(record["volumes_ml"]) == {"kidney", "tumor"}
+    (notice,) = [one["text"] for one in record["notices"] if one["code"] == "unknown_class"]
+    assert "knows no cyst: none was looked for" in notice
 
 
 def test_a_chosen_averaging_is_made_told_and_recorded(bundle, scan, labels, write_scan, tmp_path, call):

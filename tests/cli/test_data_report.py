@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.io.images import write_labels
@@ -41,6 +42,16 @@ def test_a_machine_gets_the_report_as_one_record(scan, labels, write_scan, tmp_p
     voxels = np.bincount(labels.ravel())
     assert record["cases"][0]["labels"] == {"kidney": voxels[1], "tumor": voxels[2], "cyst": voxels[3]}
     assert record["training"] == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "words"), [("phantoms:0", "needed at least one phantom"), ("nowhere", "There is no folder 'nowhere'")]
+)
+def test_no_phantom_and_no_folder_are_errors(data, words, call):
+    outcome = call("check-data", data)
+
+    assert outcome.code == 1
+    assert words in outcome.err
 
 
 def test_a_folder_without_cases_is_an_error(tmp_path, call):

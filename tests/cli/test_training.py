@@ -132,6 +132,13 @@ def test_a_bundle_needs_a_run_for_every_stage(registered, card, tmp_path, call):
     assert "no run of the stages ['lesion']" in outcome.err
 
 
+def test_a_bundle_is_called_safetensors(card, tmp_path, call):
+    outcome = call("bundle", tmp_path, "--output", tmp_path / "mine.txt", "--card", card)
+
+    assert outcome.code == 1
+    assert "Found 'mine.txt' as the name of a bundle; needed one that ends in .safetensors." in outcome.err
+
+
 def test_a_folder_that_is_no_run_is_refused(card, tmp_path, call):
     outcome = call("bundle", tmp_path, "--output", tmp_path / "mine.safetensors", "--card", card)
 

@@ -21,7 +21,7 @@ from napari_kidney_seg.training.training_folder import (
     Outcome,
     State,
     TrainingFolder,
-    living_training,
+    unfinished_training,
 )
 from napari_kidney_seg.training.training_view import view_training
 
@@ -205,13 +205,31 @@ def test_a_run_is_as_far_as_the_newest_thing_known_of_it(folder, request_):
     assert view.best.epoch == 1
 
 
-def test_the_training_that_runs_is_found(tmp_path, request_, other):
-    for name in ("old", "alive"):
-        TrainingFolder(tmp_path / name).make()
-        TrainingFolder(tmp_path / name).begin(request_)
-        TrainingFolder(tmp_path / name).end(Outcome(state=State.STOPPED))
-    assert living_training(tmp_path) is None
+def ended(folder, request, state):
+    """Make a training that ended in `state`."""
+    folder.make()
+    folder.begin(request)
+    folder.end(Outcome(state=state))
+    return folder
 
-    TrainingFolder(tmp_path / "alive").record(request_, other.pid)
 
-    assert living_training(tmp_path) == tmp_path / "alive"
+def test_the_training_that_runs_is_found_before_a_newer_one_that_does_not(tmp_path, request_, other):
+    alive = ended(TrainingFolder(tmp_path / "alive"), request_, State.FINISHED)
+    assert unfinished_training(tmp_path) is None
+
+    alive.record(request_, other.pid)
+    newer = ended(TrainingFolder(tmp_path / "newer"), request_, State.STOPPED)
+    os.utime(newer.path / "process.json", (time.time() + 10, time.time() + 10))
+
+    assert unfinished_training(tmp_path) == alive.path
+
+
+@pytest.mark.parametrize("state", [State.STOPPED, State.FAILED])
+def test_the_newest_training_is_found_when_it_can_be_resumed(tmp_path, request_, state):
+    old = ended(TrainingFolder(tmp_path / "old"), request_, state)
+    assert unfinished_training(tmp_path) == old.path
+
+    newer = ended(TrainingFolder(tmp_path / "newer"), request_, State.FINISHED)
+    os.utime(newer.path / "process.json", (time.time() + 10, time.time() + 10))
+
+    assert unfinished_training(tmp_path) is None

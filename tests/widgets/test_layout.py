@@ -1,6 +1,6 @@
 import pytest
 
-from napari_kidney_seg.widgets.layout import css_color, text_color_on
+from napari_kidney_seg.widgets.layout import Collapsible, css_color, text_color_on
 
 
 def test_a_style_sheet_writes_colors_in_bytes():
@@ -13,3 +13,15 @@ def test_a_style_sheet_writes_colors_in_bytes():
 )
 def test_text_stands_out_from_its_background(color, text):
     assert text_color_on(color) == text
+
+
+def test_a_collapsible_part_says_in_its_title_whether_it_is_open(qtbot):
+    part = Collapsible("Keys")
+    qtbot.addWidget(part)
+    assert (part.text(), part.isExpanded()) == ("▸ Keys", False)
+
+    part.toggleButton().click()
+    assert (part.text(), part.isExpanded()) == ("▾ Keys", True)
+
+    part.collapse(animate=False)
+    assert part.text() == "▸ Keys"

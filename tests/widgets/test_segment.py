@@ -10,7 +10,7 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_kidney_seg.core.errors import InsufficientMemoryError
-from napari_kidney_seg.widgets.ct_check import NO_CT_SCAN
+from napari_kidney_seg.widgets.ct_check import NO_CT_SCAN, NO_PLACE
 from napari_kidney_seg.widgets.edit import EditWidget
 from napari_kidney_seg.widgets.layer_data import ct_layer_data
 from napari_kidney_seg.widgets.layers import add_label_layers
@@ -290,6 +290,7 @@ def test_what_is_no_ct_is_run_only_when_a_person_allows_it(qtbot, viewer, widget
 def test_a_layer_without_spacing_is_named_and_not_run(qtbot, viewer, widget, scan, fake_run):
     viewer.add_image(scan.array)
     assert "has no spacing" in texts(widget.scan_notices)
+    assert widget.runner.run_button.toolTip() == NO_PLACE
 
     widget.runner.run_button.click()
 
@@ -316,6 +317,17 @@ def test_closing_the_widget_cancels_the_run(qtbot, opened, fake_run):
     opened.close()
 
     qtbot.waitUntil(lambda: not opened.runner.is_running, timeout=CANCEL_MS)
+
+
+def test_taking_the_dock_away_cancels_the_run_and_leaves_the_layers(qtbot, viewer, opened, fake_run):
+    fake_run.windows, fake_run.seconds = 100, 0.05
+    before = list(viewer.layers)
+    opened.runner.run_button.click()
+
+    viewer.window.remove_dock_widget(opened)
+
+    qtbot.waitUntil(lambda: not opened.runner.is_running, timeout=CANCEL_MS)
+    assert list(viewer.layers) == before
 
 
 def test_volumes_and_save_follow_the_layers_of_the_scan(qtbot, viewer, opened, scan_file, mask):

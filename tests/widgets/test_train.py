@@ -216,6 +216,16 @@ def test_a_training_under_way_is_found_when_the_widget_opens(qtbot, viewer, trai
     assert panel.stop_button.isEnabled()
 
 
+def test_a_stopped_training_is_found_and_can_be_resumed(qtbot, viewer, training):
+    training.end(Outcome(state=State.STOPPED))
+
+    widget = dock(viewer)
+    qtbot.waitUntil(lambda: widget.state is State.STOPPED, timeout=WAIT_MS)
+
+    assert widget.form.request(widget.data.data) == training.request()
+    qtbot.waitUntil(widget.training.resume_button.isEnabled, timeout=WAIT_MS)
+
+
 def test_the_curves_are_those_of_the_newest_stage_until_another_is_chosen(qtbot, widget, training):
     open_training(qtbot, widget, training)
     curves = widget.training.curves
