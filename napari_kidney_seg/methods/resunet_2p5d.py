@@ -55,7 +55,7 @@ ROWS, COLUMNS = 224, 384  # of the fine stages; table 3
 COMPACT_WINDOWS = (24, 80, 136), (16, 64, 64)  # of the fine stages; lesions are looked for in one kidney at a time
 MAX_PIXEL_MM = 1.2  # after resizing to these; beyond it each kidney gets a box of its own; our choice
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
-EMPTY_SHARE, LESION_SHARE = 0.25, 0.6  # of training windows: of coarse in compact, of lesion (and kidney there)
+LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
 KIDNEY_TARGET = ClassOfLabel((0, 1, 1, 1))  # class by label id: the kidney with the masses in it
 CUBE, FLAT = (3, 3, 3), (1, 3, 3)  # kernels
 # Of the lesion stage: names, class by label id, weights (our choice). Without background it is asked in kidneys alone.
@@ -122,6 +122,7 @@ def residual_unet(**sizes: Any) -> torch.nn.Module:
     return ResidualUNet(**sizes)
 
 
+# Every level down-samples every axis.
 COARSE_NET = {"classes": 2, "widths": (16, 32, 64, 128, 256), "kernels": (CUBE,) * 5, "strides": ((2, 2, 2),) * 4}
 # In-plane kernels at the two finest levels, no down-sampling along z.
 FINE_NET = COARSE_NET | {"widths": (32, 64, 128, 256), "kernels": (FLAT, FLAT, CUBE, CUBE), "strides": ((1, 2, 2),) * 3}
@@ -253,14 +254,13 @@ def _resized(
 def _compact(method: Method) -> Method:
     """Return a third of the in-plane resolution, 3 mm slices, narrower networks, a guide; lesions kidney by kidney."""
     coarse, kidney, lesion = method.stages
-    sampler: Any = lesion.recipe.sampler  # for the kidney stage too, which left out masses that bulge without it
-    changes: dict[str, Any] = {"sampler": sampler, "augmentation": (*MILD_DISTORTIONS, Flip(axes=(0,)))}
-    fine = (replace(s, recipe=replace(s.recipe, **changes)) for s in (kidney, _guided(lesion)))
+    distortions = (*MILD_DISTORTIONS, Flip(axes=(0,)))
+    fine = (replace(s, recipe=replace(s.recipe, augmentation=distortions)) for s in (kidney, _guided(lesion)))
     second, third = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
+    sampler: Any = replace(third.recipe.sampler, one_kidney=1.0)  # type: ignore[type-var]
     each_kidney = AroundEachComponent(sources=lesion.region.sources, margin_mm=MARGIN_MM)  # type: ignore[attr-defined]
-    third = replace(third, region=each_kidney, recipe=replace(third.recipe, sampler=replace(sampler, one_kidney=1.0)))
-    first = replace(coarse, recipe=replace(coarse.recipe, sampler=RandomBox(empty_share=EMPTY_SHARE)))
-    return replace(method, stages=(_resized(first, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3), second, third))
+    third = replace(third, region=each_kidney, recipe=replace(third.recipe, sampler=sampler))
+    return replace(method, stages=(_resized(coarse, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3), second, third))
 
 
 def _smoke(method: Method) -> Method:

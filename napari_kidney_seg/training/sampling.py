@@ -23,7 +23,6 @@ from napari_kidney_seg.training.dataset import Case
 
 Window = tuple[NDArray[np.float32], NDArray[np.uint8]]
 KIDNEY = KITS["kidney"].id  # tumor and cyst have higher ids
-LEAST_EMPTY_MM = 30.0  # height of the slices without a kidney that are shown as if they were a scan
 SECOND_KIDNEY_SHARE = 0.1  # of the larger one; smaller foreground components are no kidney
 
 
@@ -31,46 +30,23 @@ SECOND_KIDNEY_SHARE = 0.1  # of the larger one; smaller foreground components ar
 class RandomBox:
     """A random box of `scale` times each axis of the scan, squeezed to the window; padded where it is larger.
 
-    Attributes
-    ----------
-    scale : (low, high)
-    empty_share : float
-        Probability of taking the slices above the kidneys, or those below, for the whole scan, where they are 30 mm or
-        more: a scan of the chest or the pelvis. 0 is the paper.
-
     References
     ----------
     .. [1] Chen and Zhang, KiTS23, section 3.2: random crop of the volumes with range [0.6, 1.3].
     """
 
     scale: tuple[float, float] = (0.6, 1.3)
-    empty_share: float = 0.0
 
     def __call__(self, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
         """Return one training window of `case`."""
-        whole = Box.whole(case.labels.shape)
-        if self.empty_share > 0 and rng.random() < self.empty_share:
-            whole = self._without_kidney(case, rng) or whole
         start, stop = [], []
-        for first, size in zip(whole.start, whole.shape, strict=True):
+        for size in case.labels.shape:
             length = max(8, round(size * rng.uniform(*self.scale)))
             low, high = sorted((0, size - length))
-            start.append(first + int(rng.integers(low, high + 1)))
-            stop.append(start[-1] + length)
-        return cut_window(case, stage, Box(start=tuple(start), stop=tuple(stop)), within=whole)  # type: ignore[arg-type]
-
-    def _without_kidney(self, case: Case, rng: np.random.Generator) -> Box | None:
-        """Return the slices on one side of all kidneys; None where there are too few, or no kidney."""
-        kidneys = foreground_box(case.labels)
-        if kidneys is None:
-            return None
-        count, *plane = case.labels.shape
-        least = LEAST_EMPTY_MM / case.scan.geometry.spacing[0]
-        sides = [(low, high) for low, high in ((0, kidneys.start[0]), (kidneys.stop[0], count)) if high - low >= least]
-        if not sides:
-            return None
-        low, high = sides[int(rng.integers(len(sides)))]
-        return Box(start=(low, 0, 0), stop=(high, *plane))  # type: ignore[arg-type]
+            first = int(rng.integers(low, high + 1))
+            start.append(first)
+            stop.append(first + length)
+        return cut_window(case, stage, Box(start=tuple(start), stop=tuple(stop)))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
