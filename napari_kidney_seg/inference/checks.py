@@ -28,7 +28,7 @@ def unknown_classes(method: Method) -> Iterator[Notice]:
         names = " or ".join(missing)
         yield Notice(
             code="unknown_class",
-            text=f"{method.title} knows no {names}: none was looked for, and what is one counts as another class.",
+            text=f"{method.name!r} knows no {names}: none was looked for, and one can pass for another class.",
             level="info",
         )
 
