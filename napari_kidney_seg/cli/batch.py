@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
-from napari_kidney_seg.cli.console import follow, print_record
+from napari_kidney_seg.cli.console import follow, print_notice, print_record
 from napari_kidney_seg.cli.scans import find_scans, mask_names
 from napari_kidney_seg.core.averaging import find_averaging
 from napari_kidney_seg.core.device import choose_device, choose_engine
@@ -212,7 +212,7 @@ def _run_one(task: ScanTask, model: Model, existing: Existing, title: str, conso
     if status == "skipped":  # of a scan that was segmented now they were told on the way
         for notice in record.notices:
             if notice.level == "warning":
-                console.print(f"{escape(title)}: {escape(notice.text)}", style="yellow")
+                print_notice(console, escape(title), notice)
     return record
 
 

@@ -33,6 +33,12 @@ def print_record(console: Console, record: Mapping[str, Any]) -> None:
         typer.echo(json.dumps(record))
 
 
+def print_notice(console: Console, title: str, notice: events.Notice) -> None:
+    """Print a notice about what `title`, already escaped, names."""
+    style = "yellow" if notice.level == "warning" else "dim"
+    console.print(f"{title}: {escape(notice.text)}", style=style)
+
+
 def follow(work: Events[Result], title: str, console: Console) -> Result:
     """Run `work` to its end, showing stage, progress and time left; return its result."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
@@ -60,8 +66,7 @@ class _Bar:
             stage = f"{event.stage} {event.done}/{event.total}"
             self.progress.update(self.task, completed=event.fraction, description=f"{self.title}: {escape(stage)}")
         elif isinstance(event, events.Notice):
-            style = "yellow" if event.level == "warning" else "dim"
-            self.progress.console.print(f"{self.title}: {escape(event.text)}", style=style)
+            print_notice(self.progress.console, self.title, event)
         elif isinstance(event, events.EpochDone):
             self.progress.console.print(escape(_epoch_line(event)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -40,6 +40,10 @@ class LabelSchema:
     def names(self) -> Mapping[int, str]:
         """Label id to name, by rising id."""
         return MappingProxyType({label.id: label.name for label in sorted(self.labels, key=lambda one: one.id)})
+
+    def others(self, names: Container[str]) -> tuple[str, ...]:
+        """Return the names of the labels that are not among `names`, by rising id."""
+        return tuple(name for name in self.names.values() if name not in names)
 
     def __getitem__(self, name: str) -> Label:
         """Return the label called `name`.

@@ -23,9 +23,8 @@ SHIFTED_MAXIMUM = 2000.0  # a scan without negative values that reaches this lac
 
 def unknown_classes(method: Method) -> Iterator[Notice]:
     """Yield which classes `method` does not know, so that nobody takes an empty one for a finding."""
-    missing = [name for name in method.schema.names.values() if name not in method.classes]
-    if missing:
-        names = " or ".join(missing)
+    names = " or ".join(method.schema.others(method.classes))
+    if names:
         yield Notice(
             code="unknown_class",
             text=f"{method.name!r} knows no {names}: none was looked for, and one can pass for another class.",

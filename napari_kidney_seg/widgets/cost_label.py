@@ -15,6 +15,7 @@ from napari_kidney_seg.widgets.run_clock import duration_text
 from napari_kidney_seg.widgets.run_times import RunTime, last_time
 
 UNKNOWN = "How long it takes on this machine is not known before the first run."
+COMMAND = ("-P", "-m", "napari_kidney_seg", "cost")  # of this Python
 WORKING_OUT = "Working out the time on this machine…"
 
 
@@ -46,8 +47,7 @@ class CostLabel(QWidget):
         process = self._process = QProcess(self)
         process.finished.connect(partial(self._on_finished, process, key))
         self.destroyed.connect(partial(_end, process))  # or its answer would reach a label that is gone
-        command = ["-P", "-m", "napari_kidney_seg", "cost", name, "--preset", preset, "--json"]
-        process.start(sys.executable, command)
+        process.start(sys.executable, [*COMMAND, name, "--preset", preset, "--json"])
 
     def _stop(self) -> None:
         process, self._process = self._process, None

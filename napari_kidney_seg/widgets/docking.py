@@ -1,11 +1,34 @@
-"""Docks of this plugin share their place as tabs: beside each other they would squeeze the canvas and each other."""
+"""Docks of this plugin share their place as tabs, and let go of what they hold when they close.
+
+Beside each other they would squeeze the canvas and each other.
+"""
 
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 PAGE = "napari_kidney_seg_page"  # property of a widget whose dock takes part
+
+
+class DockPage(QWidget):
+    """The widget of a dock, which lets go of what it holds when the dock closes, in whatever way."""
+
+    def leave(self) -> None:
+        """Let go of everything; doing it twice does no harm."""
+        raise NotImplementedError
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802  Qt's name
+        """Leave when Qt closes the widget."""
+        self.leave()
+        super().closeEvent(event)
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
+        """Leave when napari closes the dock: it takes the widget out without closing it."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.leave()
+        super().changeEvent(event)
 
 
 class TabTogether(QObject):

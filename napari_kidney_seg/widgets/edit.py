@@ -6,8 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QCloseEvent
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_kidney_seg.core.errors import KidneySegError
@@ -16,6 +15,7 @@ from napari_kidney_seg.widgets.brush_panel import BrushPanel
 from napari_kidney_seg.widgets.case_runner import Run
 from napari_kidney_seg.widgets.class_bar import BUTTON_ORDER, MOVE, PAINT, ClassBar
 from napari_kidney_seg.widgets.direction_letters import show_directions
+from napari_kidney_seg.widgets.docking import DockPage
 from napari_kidney_seg.widgets.edited_case import CHOOSE_CLASS, EditedCase
 from napari_kidney_seg.widgets.job import segment
 from napari_kidney_seg.widgets.key_bindings import Action, ScopedKeys
@@ -37,7 +37,7 @@ EMPTY_TEXT = (
 )
 
 
-class EditWidget(QWidget):
+class EditWidget(DockPage):
     """Choose a class, draw, tidy up, see the volumes, run the later stages again.
 
     Brush, keys and clicks are napari's own again when the widget is closed.
@@ -64,18 +64,15 @@ class EditWidget(QWidget):
         self._connect()
         self._on_case_changed()
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802  Qt's name
-        """Cancel what runs and give napari its brush and keys back."""
+    def leave(self) -> None:
+        """Cancel what runs and give napari its brush and keys back; doing it twice does no harm."""
         self.rerun.runner.cancel()
-        self._release()
-        super().closeEvent(event)
-
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
-        """Do the same when napari closes the dock: it takes the widget out without closing it."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.rerun.runner.cancel()
-            self._release()
-        super().changeEvent(event)
+        self.keys.release()
+        self.mover.stop()
+        self._let_go()
+        for event in list_events(self._viewer):
+            event.disconnect(self._on_case_changed)
+        self._viewer.layers.selection.events.active.disconnect(self._show_state)
 
     def _actions(self) -> dict[str, Action]:
         choose = {
@@ -117,15 +114,6 @@ class EditWidget(QWidget):
         for event in list_events(self._viewer):
             event.connect(self._on_case_changed)
         self._viewer.layers.selection.events.active.connect(self._show_state)
-
-    def _release(self) -> None:
-        """Give everything back; doing it twice does no harm."""
-        self.keys.release()
-        self.mover.stop()
-        self._let_go()
-        for event in list_events(self._viewer):
-            event.disconnect(self._on_case_changed)
-        self._viewer.layers.selection.events.active.disconnect(self._show_state)
 
     def _let_go(self) -> None:
         """Leave the layers of the case as napari made them."""

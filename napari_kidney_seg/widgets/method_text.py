@@ -28,9 +28,8 @@ def method_text(method: Method, bundle: Path | None) -> str:
 
 def classes_text(method: Method) -> str:
     """Return the classes the method finds, and which of all it does not know."""
-    missing = [name for name in method.schema.names.values() if name not in method.classes]
-    text = ", ".join(method.classes)
-    return f"{text}; it knows no {' or '.join(missing)}" if missing else text
+    missing, text = " or ".join(method.schema.others(method.classes)), ", ".join(method.classes)
+    return f"{text}; it knows no {missing}" if missing else text
 
 
 def cost_text(method: Method, bundle: Path | None) -> str:

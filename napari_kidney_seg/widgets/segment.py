@@ -6,10 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QWidget
-
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.volume import Volume
@@ -18,6 +14,7 @@ from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.case_runner import CaseRunner, Run
 from napari_kidney_seg.widgets.ct_check import scan_problem
 from napari_kidney_seg.widgets.direction_letters import show_directions
+from napari_kidney_seg.widgets.docking import DockPage
 from napari_kidney_seg.widgets.job import segment
 from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import class_layers, volume_from_layer
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 
-class SegmentWidget(QWidget):
+class SegmentWidget(DockPage):
     """Choose a scan and a method, run, watch, cancel, save.
 
     Parameters
@@ -65,16 +62,9 @@ class SegmentWidget(QWidget):
             event.connect(self._show_result)
         self._on_scan_changed()
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802  Qt's name
+    def leave(self) -> None:
         """Cancel what runs."""
         self.runner.cancel()
-        super().closeEvent(event)
-
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
-        """Do the same when napari closes the dock: it takes the widget out without closing it."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.runner.cancel()
-        super().changeEvent(event)
 
     def _lay_out(self) -> None:
         parts = {

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent
-from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_kidney_seg.cli.process import start_training
@@ -19,6 +17,7 @@ from napari_kidney_seg.training.training_view import TrainingView
 from napari_kidney_seg.widgets.background import in_background
 from napari_kidney_seg.widgets.data_panel import DataPanel
 from napari_kidney_seg.widgets.demo import WIDGET
+from napari_kidney_seg.widgets.docking import DockPage
 from napari_kidney_seg.widgets.layout import fill_page, group
 from napari_kidney_seg.widgets.method_panel import MethodPanel
 from napari_kidney_seg.widgets.opening import PLUGIN
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 
-class TrainWidget(QWidget):
+class TrainWidget(DockPage):
     """Choose data and what to train, check, start, watch, stop, resume, use.
 
     All it knows of a training it reads from the folder, so that it can follow one that was started by another window
@@ -55,16 +54,10 @@ class TrainWidget(QWidget):
         self.form.propose_folder()
         in_background(self, partial(unfinished_training, user_runs_folder()), self._on_found)
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802  Qt's name
+    def leave(self) -> None:
         """Look away; what trains goes on."""
-        self._release()
-        super().closeEvent(event)
-
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  Qt's name
-        """Do the same when napari closes the dock: it takes the widget out without closing it."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._release()
-        super().changeEvent(event)
+        self.data.cancel()
+        self.follower.follow(None)
 
     @property
     def state(self) -> State | None:
@@ -87,11 +80,6 @@ class TrainWidget(QWidget):
         self.training.resume_clicked.connect(partial(self._start, resume=True))
         self.training.stop_clicked.connect(self._stop)
         self.training.use_clicked.connect(self._use)
-
-    def _release(self) -> None:
-        """Leave everything; doing it twice does no harm."""
-        self.data.cancel()
-        self.follower.follow(None)
 
     def _on_found(self, folder: Path | None) -> None:
         """Open a training that runs or can be resumed, unless the person has begun to set up another one."""

@@ -74,3 +74,9 @@ def test_labels_are_found_by_name():
 def test_an_unknown_label_is_refused_with_the_known_names():
     with pytest.raises(KidneySegError, match=r"no label 'tumour'.*'kidney', 'cyst', 'tumor'"):
         KITS["tumour"]
+
+
+def test_the_other_labels_are_those_not_named_by_rising_id():
+    assert KITS.others(("kidney", "tumor")) == ("cyst",)
+    assert KITS.others(()) == ("kidney", "tumor", "cyst")
+    assert KITS.others(KITS.names.values()) == ()

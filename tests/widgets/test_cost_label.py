@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -17,28 +16,23 @@ WAIT_MS = 20_000
 
 
 @pytest.fixture
-def label(qapp, tmp_path, monkeypatch) -> Iterator[CostLabel]:
-    """A label whose guesses are made by the script ``guess`` in the test's folder."""
+def label(qapp, monkeypatch) -> Iterator[CostLabel]:
+    """A label for a method that never ran here."""
     monkeypatch.setattr(cost_label, "last_time", lambda _: None)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "guess"))
     page = QWidget()
     yield CostLabel(page)
     page.close()
 
 
-def guess(tmp_path, script: str) -> None:
-    """Let the process run a shell script."""
-    (tmp_path / "guess").write_text(f"#!/bin/sh\n{script}\n")
-    (tmp_path / "guess").chmod(0o755)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the process is a shell script")
 @pytest.mark.parametrize(
     ("script", "text"),
-    [('echo \'{"flop": 2e12, "seconds": 20}\'', "Roughly 20 s on this machine's CPU"), ("exit 1", UNKNOWN)],
+    [
+        ("""print('{"flop": 2e12, "seconds": 20}')""", "Roughly 20 s on this machine's CPU"),
+        ("raise SystemExit(1)", UNKNOWN),
+    ],
 )
-def test_the_guess_of_the_process_is_told(qtbot, label, tmp_path, script, text):
-    guess(tmp_path, script)
+def test_the_guess_of_the_process_is_told(qtbot, label, monkeypatch, script, text):
+    monkeypatch.setattr(cost_label, "COMMAND", ("-c", script))
 
     label.show_method(get_method("resunet-2.5d"))
 
@@ -46,9 +40,8 @@ def test_the_guess_of_the_process_is_told(qtbot, label, tmp_path, script, text):
     qtbot.waitUntil(lambda: text in label.label.text(), timeout=WAIT_MS)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the process is a shell script")
-def test_a_label_that_goes_ends_its_process(qtbot, label, tmp_path):
-    guess(tmp_path, "exec sleep 60")
+def test_a_label_that_goes_ends_its_process(qtbot, label, monkeypatch):
+    monkeypatch.setattr(cost_label, "COMMAND", ("-c", "import time; time.sleep(60)"))
     label.show_method(get_method("resunet-2.5d"))
     process = label._process
     qtbot.waitUntil(lambda: process.state() == QProcess.ProcessState.Running, timeout=WAIT_MS)
