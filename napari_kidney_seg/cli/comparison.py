@@ -20,6 +20,7 @@ from rich.table import Table as RichTable
 from napari_kidney_seg import methods
 from napari_kidney_seg.cli.batch import SCAN_ERRORS, Model, open_model
 from napari_kidney_seg.cli.console import follow, print_record
+from napari_kidney_seg.cli.scoring import print_absent
 from napari_kidney_seg.core.errors import BundleError, KidneySegError
 from napari_kidney_seg.core.events import Event
 from napari_kidney_seg.core.volume import LabelVolume
@@ -78,6 +79,7 @@ def compare(
     models = list(_models(names, preset, options, console))
     results = tuple(_run(name, model, cases, console) for name, model in models)
     console.print(_pretty(results))
+    print_absent(list({case.scores.name: case.scores for one in results for case in one.cases}.values()), console)
     for result in results:
         for case, message in result.failed.items():
             console.print(f"Failed: {escape(result.method)} on {escape(case)}: {escape(message)}", style="red")

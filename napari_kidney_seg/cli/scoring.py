@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.table import Table as RichTable
 
 from napari_kidney_seg.cli.console import follow, print_record
 from napari_kidney_seg.evaluation.pairing import pair
-from napari_kidney_seg.evaluation.scores import EVALUATION_CLASSES
+from napari_kidney_seg.evaluation.scores import EVALUATION_CLASSES, CaseScores
 from napari_kidney_seg.evaluation.table import COLUMNS, Table, evaluate_pairing, write_csv
 
 
@@ -27,11 +28,7 @@ def score(prediction: Path, reference: Path, csv: Path | None, console: Console)
     table = follow(evaluate_pairing(pair(prediction, reference)), "evaluate", console)
     console.print(_pretty(table))
     console.print(f"KiTS19 composite (mean Dice of kidney with masses and of tumor): {table.mean.kits19_composite:.4f}")
-    for one in EVALUATION_CLASSES:
-        names = [case.name for case in table.cases if one.name in case.absent]
-        if names:
-            rule = "it scores 1 where none was found, else 0, as in KiTS"
-            console.print(f"No {one.name} in the reference of {escape(', '.join(names))}: {rule}.", style="yellow")
+    print_absent(table.cases, console)
     for path in table.unpaired:
         console.print(f"No partner, not scored: {escape(str(path))}", style="yellow")
     for name, message in table.failed.items():
@@ -41,6 +38,15 @@ def score(prediction: Path, reference: Path, csv: Path | None, console: Console)
         console.print(f"Wrote {escape(str(csv))}")
     print_record(console, _record(table))
     return table
+
+
+def print_absent(cases: Sequence[CaseScores], console: Console) -> None:
+    """Name the cases whose reference lacks a class, with the rule by which they enter the means all the same."""
+    for one in EVALUATION_CLASSES:
+        names = [case.name for case in cases if one.name in case.absent]
+        if names:
+            rule = "it scores 1 where none was found, else 0, as in KiTS"
+            console.print(f"No {one.name} in the reference of {escape(', '.join(names))}: {rule}.", style="yellow")
 
 
 def _pretty(table: Table) -> RichTable:

@@ -61,6 +61,17 @@ def test_the_table_is_written_with_every_case_and_drawn(bundle, data, tmp_path, 
     assert len(np.unique(np.asarray(Image.open(tmp_path / "all.png").convert("L")))) > 10
 
 
+def test_a_class_that_a_reference_lacks_is_named_below_the_table(bundle, data, scan, labels, call):
+    kidneys = LabelVolume(array=(labels > 0).astype(np.uint8), geometry=scan.geometry)
+    write_labels(kidneys, data / "case_00001" / "segmentation.nii.gz")
+
+    outcome = call("evaluate", "--methods", "oracle", "--data", data, "--device", "cpu")
+
+    for name in ("masses", "tumor"):
+        assert f"No {name} in the reference of case_00001: it scores 1 where none was found, else 0" in outcome.out
+    assert "No kidney" not in outcome.out
+
+
 def test_of_all_methods_those_without_weights_are_told_and_left_out(bundle, data, monkeypatch, call):
     both = {"oracle": "tests.cli.oracle_method", "resunet-2.5d": "napari_kidney_seg.methods.resunet_2p5d"}
     monkeypatch.setattr("napari_kidney_seg.methods.REGISTRY", both)
