@@ -20,12 +20,14 @@ from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import class_layers, compose_layers, label_layers, scan_record
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
 from napari_kidney_seg.widgets.notice_list import NoticeList
+from napari_kidney_seg.widgets.origin import origin_of
 from napari_kidney_seg.widgets.saving import FinishedRun, MadeBy, default_mask_path, save_mask
 from napari_kidney_seg.widgets.worker import Outcome, start_worker
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from napari.viewer import Viewer
+    from qtpy.QtGui import QShowEvent
 
 MASK_FILTER = "Masks (*.nii.gz *.nii *.nrrd *.mha)"
 
@@ -38,10 +40,10 @@ class SavePanel(QWidget):
         self._viewer = viewer
         self._layer: Image | None = None
         self._is_edited = False  # since a save began
-        self.save, self.about = QPushButton(), wrapped_label()
+        self.save, self.about, self.warnings = QPushButton(), wrapped_label(), NoticeList()
         self.saved, self.notices = wrapped_label(), NoticeList()
         column = flush_column(self)
-        for widget in (self.about, self.save, self.saved, self.notices):
+        for widget in (self.about, self.warnings, self.save, self.saved, self.notices):
             column.addWidget(widget)
         self.save.clicked.connect(self._on_save)
         self._say("")
@@ -52,14 +54,17 @@ class SavePanel(QWidget):
         if layer is not self._layer:
             self.forget_saved()
         self._layer = layer
-        layers = class_layers(self._viewer.layers, layer) if layer is not None else {}
-        about = self._origin(layers.values()) + self._left_out(layers.values())
-        self.about.setText(about)
-        self.about.setVisible(bool(about))
+        layers = self._layers()
+        self._tell_origin(layers.values())
         path = self._target(layers.values())
         self.save.setText(f"Save {path.name}" if path else "Save mask…")
         self.save.setToolTip(f"Save on the scan's own grid: {path}" if path else "Choose where to save the mask")
         self.setVisible(bool(layers))
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  Qt's name
+        """Tell anew what made the mask: a run in another dock may have."""
+        super().showEvent(event)
+        self._tell_origin(self._layers().values())
 
     def forget_saved(self) -> None:
         """Say no longer that the mask is saved: it was edited."""
@@ -67,9 +72,17 @@ class SavePanel(QWidget):
         self._say("")
         self.notices.clear()
 
-    def _origin(self, layers: Iterable[Labels]) -> str:
-        file = _made_by(layers, None).opened_from
-        return f"Opened from {file.name}. " if file is not None else ""
+    def _layers(self) -> dict[str, Labels]:
+        return class_layers(self._viewer.layers, self._layer) if self._layer is not None else {}
+
+    def _tell_origin(self, layers: Iterable[Labels]) -> None:
+        origin = origin_of(_made_by(layers, memory_of(self._layer).finished if self._layer is not None else None))
+        about = " ".join(filter(None, (origin.text, self._left_out(layers))))
+        self.about.setText(about)
+        self.about.setVisible(bool(about))
+        self.warnings.clear()
+        for warning in origin.warnings:
+            self.warnings.add(warning)
 
     def _left_out(self, layers: Iterable[Labels]) -> str:
         counted = list(layers)
@@ -78,7 +91,7 @@ class SavePanel(QWidget):
         return f"Left out, below others of their class: the layers {', '.join(names)}." if names else ""
 
     def _on_save(self) -> None:
-        layers = list(class_layers(self._viewer.layers, self._layer).values()) if self._layer is not None else []
+        layers = list(self._layers().values())
         if self._layer is None or not layers:
             return
         try:

@@ -86,7 +86,7 @@ def _record(labels: LabelVolume, made_by: MadeBy) -> RunRecord | None:
     if made_by.run is not None:
         return run_record(labels, made_by.run)
     opened = made_by.opened_from
-    before = _record_of(opened)
+    before = record_beside(opened) if opened is not None else None
     if before is None or opened is None:
         return None
     return before if _is_unchanged(labels, opened) else _edited(before, labels)
@@ -99,10 +99,10 @@ def _is_unchanged(labels: LabelVolume, file: Path) -> bool:
         return False  # gone, or overwritten by something else
 
 
-def _record_of(mask: Path | None) -> RunRecord | None:
+def record_beside(mask: Path) -> RunRecord | None:
     """Return the record beside the file of a mask; None when there is none."""
     try:
-        return read_sidecar(mask) if mask is not None and sidecar_path_for(mask).exists() else None
+        return read_sidecar(mask) if sidecar_path_for(mask).exists() else None
     except UnreadableImageError:
         return None  # a JSON file of something else
 

@@ -152,6 +152,15 @@ def test_a_mask_of_another_grid_is_refused_in_words(viewer, edit, scan, scan_fil
     )
 
 
+def test_a_mask_opened_again_tells_its_run_and_the_warnings_of_that(viewer, edit, scan_file, mask_file, record):
+    write_sidecar(mask_file, record)
+
+    open_all(viewer, scan_file, mask_file)
+
+    assert edit.save.about.text() == "Opened from case_seg.nii.gz, made by resunet-2.5d (compact)."
+    assert edit.save.warnings.notices == record.notices
+
+
 def test_a_mask_opened_once_more_is_offered_and_mixed_with_nothing(qtbot, viewer, edit, scan_file, mask_file):
     open_all(viewer, scan_file, mask_file, mask_file)
     first = dict(edit.case.layers)

@@ -10,6 +10,7 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_kidney_seg.core.errors import InsufficientMemoryError
+from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.ct_check import NO_CT_SCAN, NO_PLACE
 from napari_kidney_seg.widgets.edit import EditWidget
 from napari_kidney_seg.widgets.layer_data import ct_layer_data
@@ -190,6 +191,14 @@ def test_one_click_saves_the_mask_on_the_grid_of_the_file_with_its_sidecar(qtbot
     record = json.loads(scan_file.with_name("case_seg.json").read_text())
     assert record["method"] == "resunet-2.5d"
     assert [notice["code"] for notice in record["notices"]] == ["cut_scan"]
+
+
+def test_the_result_says_what_made_it_whatever_is_chosen_for_the_next_run(qtbot, opened):
+    run_to_end(qtbot, opened)
+
+    finished = memory_of(opened.scan.layer).finished.finished
+    assert opened.save.about.text() == f"Made by resunet-2.5d (compact) at {finished:%H:%M}."
+    assert opened.save.warnings.notices == ()  # they stand beside Run
 
 
 def test_the_sidecar_says_when_a_person_edited_the_mask(qtbot, viewer, opened, scan_file):
