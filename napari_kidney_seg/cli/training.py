@@ -109,6 +109,9 @@ def _train_stage(
     trainer = Trainer(task, run, options)
     if request.stage is None:  # so that each stage can also be looked at, resumed or bundled by itself
         TrainingFolder(run).record_request(replace(request, stage=stage.name, output=run, bundle=None))
+    if trainer.progress["epoch"] >= stage.recipe.epochs:
+        text = f"{stage.title} is trained for all its epochs already: {stage.recipe.epochs}. Give more to train on."
+        yield Notice(code="trained_already", text=text, level="info")
     yield from trainer.run()
 
 

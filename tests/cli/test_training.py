@@ -92,12 +92,13 @@ def test_trained_stages_become_a_bundle_that_segments(train, card, scan, labels,
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_is_resumed_to_more_epochs(train, cases, tmp_path, call):
     folder = train("kidney")
+    again = ("train", "oracle", "kidney", "--data", cases, "--output", folder, "--device", "cpu", "--resume")
 
-    outcome = call(
-        "train", "oracle", "kidney", "--data", cases, "--output", folder, "--device", "cpu", "--epochs", 2, "--resume"
-    )
+    same, more = call(*again), call(*again, "--epochs", 2)
 
-    assert outcome.code == 0, outcome.err
+    assert "is trained for all its epochs already: 1. Give more to train on." in " ".join(same.out.split())
+    assert more.code == 0, more.err
+    assert "for all its epochs" not in more.out
     assert logged_epochs(folder) == [1, 2]
 
 
