@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_kidney_seg.core.errors import KidneySegError, error_text
 from napari_kidney_seg.core.events import Event, Notice
+from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.io.naming import WRITABLE_SUFFIXES, image_suffix
 from napari_kidney_seg.widgets.case_memory import memory_of
@@ -77,7 +78,7 @@ class SavePanel(QWidget):
 
     def _tell_origin(self, layers: Iterable[Labels]) -> None:
         origin = origin_of(_made_by(layers, memory_of(self._layer).finished if self._layer is not None else None))
-        about = " ".join(filter(None, (origin.text, self._left_out(layers))))
+        about = " ".join(filter(None, (origin.text, self._left_out(layers), self._missing())))
         self.about.setText(about)
         self.about.setVisible(bool(about))
         self.warnings.clear()
@@ -89,6 +90,11 @@ class SavePanel(QWidget):
         others = label_layers(self._viewer.layers, self._layer) if self._layer is not None else []
         names = [layer.name for layer in others if layer not in counted]
         return f"Left out, below others of their class: the layers {', '.join(names)}." if names else ""
+
+    def _missing(self) -> str:
+        present = self._layers()
+        names = [label.name for label in KITS.labels if label.name not in present]
+        return f"No layer of {' and '.join(names)}: saved without." if names and present else ""
 
     def _on_save(self) -> None:
         layers = list(self._layers().values())

@@ -201,6 +201,15 @@ def test_the_result_says_what_made_it_whatever_is_chosen_for_the_next_run(qtbot,
     assert opened.save.warnings.notices == ()  # they stand beside Run
 
 
+def test_a_class_whose_layer_was_closed_is_named_as_missing_from_the_mask(qtbot, viewer, opened):
+    run_to_end(qtbot, opened)
+    made = opened.save.about.text()
+
+    viewer.layers.remove("cyst")
+
+    assert opened.save.about.text() == f"{made} No layer of cyst: saved without."
+
+
 def test_the_sidecar_says_when_a_person_edited_the_mask(qtbot, viewer, opened, scan_file):
     run_to_end(qtbot, opened)
     viewer.layers["tumor"].data_setitem((np.array([5]), np.array([6]), np.array([6])), 2)
