@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QWidget
+
+from napari_kidney_seg.widgets.layout import browse_button
 
 
 class FolderField(QWidget):
@@ -22,10 +24,8 @@ class FolderField(QWidget):
 
     def __init__(self, purpose: str) -> None:
         super().__init__()
-        self.line, self.button = QLineEdit(), QToolButton()
+        self.line, self.button = QLineEdit(), browse_button(purpose)
         self._purpose = purpose
-        self.button.setText("…")
-        self.button.setToolTip(purpose)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.line, stretch=1)

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QGroupBox, QLabel, QLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGroupBox, QLabel, QLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_kidney_seg.widgets.docking import TabTogether
 
-SWATCH = 12  # pixels
+SWATCH, BROWSE_WIDTH = 12, 28  # pixels
 DISCLAIMER = "For research and annotation. Not a medical device; not for diagnosis."
 
 
@@ -49,6 +49,14 @@ def text_color_on(color: tuple[float, float, float]) -> str:
     linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in color]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
+
+
+def browse_button(tool_tip: str = "") -> QPushButton:
+    """Return the small button beside a field that opens a file dialog; of the kind that napari's themes frame."""
+    button = QPushButton("…")
+    button.setToolTip(tool_tip)
+    button.setFixedWidth(BROWSE_WIDTH)
+    return button
 
 
 def group(title: str, parts: Iterable[QWidget]) -> QGroupBox:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_kidney_seg.core.device import ENGINES, offered_devices
 from napari_kidney_seg.core.errors import BundleError
@@ -18,7 +18,7 @@ from napari_kidney_seg.widgets.averaging_choice import AveragingChoice
 from napari_kidney_seg.widgets.choices import find_choice, offer_presets
 from napari_kidney_seg.widgets.cost_label import CostLabel
 from napari_kidney_seg.widgets.job import MethodChoice
-from napari_kidney_seg.widgets.layout import Collapsible, flush_column, wrapped_label
+from napari_kidney_seg.widgets.layout import Collapsible, browse_button, flush_column, wrapped_label
 from napari_kidney_seg.widgets.method_text import measured_text, method_text, weights_warning
 from napari_kidney_seg.widgets.notice_list import NoticeList
 from napari_kidney_seg.widgets.stage_diagram import StageDiagram
@@ -112,9 +112,7 @@ class MethodPanel(QWidget):
         self.bundle.setCurrentIndex(find_choice(self.bundle, path))
 
     def _lay_out(self) -> None:
-        choose = QToolButton()
-        choose.setText("…")
-        choose.setToolTip("Choose a file with trained weights (.safetensors)")
+        choose = browse_button("Choose a file with trained weights (.safetensors)")
         choose.clicked.connect(self._on_choose_bundle)
         model = QHBoxLayout()
         model.addWidget(self.bundle, stretch=1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QWidget
 
 from napari_kidney_seg.core.errors import BundleError
 from napari_kidney_seg.core.method import Method
@@ -14,6 +14,7 @@ from napari_kidney_seg.io.bundle import read_card
 from napari_kidney_seg.io.models import fitting_bundles
 from napari_kidney_seg.widgets.background import in_background
 from napari_kidney_seg.widgets.choices import choose, find_choice
+from napari_kidney_seg.widgets.layout import browse_button
 
 FRESH = "Fresh weights"
 MODELS = "Models (*.safetensors)"
@@ -38,9 +39,8 @@ class StartChoice(QWidget):
 
     def __init__(self, box: QComboBox, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.box, self.file_button = box, QToolButton()
+        self.box, self.file_button = box, browse_button()
         self._method: Method | None = None
-        self.file_button.setText("…")
         self.file_button.clicked.connect(self._on_choose_file)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
