@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_kidney_seg.training.task import StageTask
 
 STEP_INTERVAL_S = 1.0  # between two notes of how far a run is
+NAMED = 3  # cases in an error, of what may be hundreds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +140,11 @@ class RunFolder:
         """
         before = self.facts()
         for key, now in task.facts().items():
-            if key != "epochs" and before.get(key, now) != now:  # a run may be made longer
+            was = before.get(key, now)
+            if key != "epochs" and was != now:  # a run may be made longer
                 raise DatasetError(
-                    f"The run in {str(self.path)!r} was started with {key} {before[key]!r}; now it is {now!r}. Resume "
-                    "with what it was started with, or start in an empty folder."
+                    f"The run in {str(self.path)!r} was started with {_in_contrast(key, was, now)}. Resume with what "
+                    "it was started with, or start in an empty folder."
                 )
 
     def damaged_checkpoint(self, error: Exception) -> DatasetError:
@@ -234,3 +236,19 @@ def best_weights(folder: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise DatasetError(f"{str(folder)!r} holds no trained weights ({path.name}). Train the stage first.")
     return load_file(path)
+
+
+def _in_contrast(key: str, was: Any, now: Any) -> str:
+    """Return what a fact was and is, in so few words that the difference stands out."""
+    if isinstance(now, list):
+        gone, new = _some([one for one in was if one not in now]), _some([one for one in now if one not in was])
+        return f"{len(was)} {key}; now there are {len(now)}: {gone} gone, {new} new"
+    if isinstance(now, dict):
+        key, was, now = next((one, was.get(one), now.get(one)) for one in was | now if was.get(one) != now.get(one))
+    return f"{key} {was!r}; now it is {now!r}"
+
+
+def _some(names: list[str]) -> str:
+    """Return the first few of `names`, and how many more there are."""
+    few, more = names[:NAMED], len(names) - NAMED
+    return ", ".join(few) + (f" and {more} more" if more > 0 else "") if names else "none"

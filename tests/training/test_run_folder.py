@@ -84,3 +84,17 @@ def test_weights_trained_in_other_sizes_are_not_those_of_the_stage(folder):
     assert set(weights_of_stage(stage, folder.path)) == {"weight"}
     with pytest.raises(BundleError, match=r"trained stage 'coarse' with window = \[32, 32, 32\]; .*\[16, 32, 32\]"):
         weights_of_stage(replace(stage, window=(16, 32, 32)), folder.path)
+
+
+def test_what_differs_from_before_is_told_without_what_does_not(folder):
+    class Task:
+        def __init__(self, **facts):
+            self.facts = lambda: facts
+
+    begun = {"sizes": {"window": [16, 64, 64], "classes": ["kidney"]}, "cases": ["a"]}
+    folder.task.write_text(json.dumps(begun))
+
+    with pytest.raises(DatasetError, match=r"with 1 cases; now there are 5: none gone, b, c, d and 1 more new\."):
+        folder.check(Task(cases=["a", "b", "c", "d", "e"]))
+    with pytest.raises(DatasetError, match=r"with window \[16, 64, 64\]; now it is \[16, 32, 32\]\."):
+        folder.check(Task(sizes={"window": [16, 32, 32], "classes": ["kidney"]}))
