@@ -31,7 +31,7 @@ from napari_kidney_seg.evaluation.comparison import (
     plot_comparison,
     write_comparison,
 )
-from napari_kidney_seg.evaluation.scores import evaluate_case
+from napari_kidney_seg.evaluation.scores import CaseScores, evaluate_case
 from napari_kidney_seg.inference.cascade import run_cascade
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.training.dataset import Case, CaseSource, open_dataset
@@ -79,7 +79,7 @@ def compare(
     models = list(_models(names, preset, options, console))
     results = tuple(_run(name, model, cases, console) for name, model in models)
     console.print(_pretty(results))
-    print_absent(list({case.scores.name: case.scores for one in results for case in one.cases}.values()), console)
+    print_absent(_of_each_case(results), console)
     for result in results:
         for case, message in result.failed.items():
             console.print(f"Failed: {escape(result.method)} on {escape(case)}: {escape(message)}", style="red")
@@ -91,6 +91,11 @@ def compare(
         plot_comparison(results, files.plot)
         console.print(f"Wrote {escape(str(files.plot))}")
     return results
+
+
+def _of_each_case(results: tuple[MethodResult, ...]) -> list[CaseScores]:
+    """Return the scores of each case by one of the methods: what its reference lacks is the same for all."""
+    return list({case.scores.name: case.scores for result in results for case in result.cases}.values())
 
 
 def _check_plot(path: Path) -> None:

@@ -79,11 +79,19 @@ def train(request: TrainingRequest, console: Console, *, resume: bool = False) -
 def _train(request: TrainingRequest, stages: tuple[Stage, ...], *, resume: bool) -> Generator[Event, None, Outcome]:
     """Train `stages` one after the other; yield their events and return how it ended."""
     cases = open_dataset(request.data, request.output / "cache")
+    if resume and all(_has_all_epochs(request, stage) for stage in stages):
+        text = "All epochs were trained before; nothing is left to do. Give a higher --epochs to go on."
+        yield Notice(code="trained_already", text=text, level="info")
     for number, stage in enumerate(stages):
         events = _train_stage(request, stage, cases, _options(request, stage, resume=resume))
         if (yield from _until_stop(events, TrainingFolder(request.output), part=(number, len(stages)))):
             return Outcome(state=State.STOPPED)
     return Outcome(state=State.FINISHED)
+
+
+def _has_all_epochs(request: TrainingRequest, stage: Stage) -> bool:
+    wanted = request.epochs or stage.recipe.epochs
+    return len(RunFolder(request.run_folder(stage.name)).epochs()) >= wanted
 
 
 def _options(request: TrainingRequest, stage: Stage, *, resume: bool) -> TrainerOptions:
@@ -109,9 +117,6 @@ def _train_stage(
     trainer = Trainer(task, run, options)
     if request.stage is None:  # so that each stage can also be looked at, resumed or bundled by itself
         TrainingFolder(run).record_request(replace(request, stage=stage.name, output=run, bundle=None))
-    if trainer.progress["epoch"] >= stage.recipe.epochs:
-        text = f"{stage.title} is trained for all its epochs already: {stage.recipe.epochs}. Give more to train on."
-        yield Notice(code="trained_already", text=text, level="info")
     yield from trainer.run()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -240,15 +241,17 @@ def best_weights(folder: Path) -> dict[str, Tensor]:
 
 def _in_contrast(key: str, was: Any, now: Any) -> str:
     """Return what a fact was and is, in so few words that the difference stands out."""
-    if isinstance(now, list):
-        gone, new = _some([one for one in was if one not in now]), _some([one for one in now if one not in was])
-        return f"{len(was)} {key}; now there are {len(now)}: {gone} gone, {new} new"
-    if isinstance(now, dict):
-        key, was, now = next((one, was.get(one), now.get(one)) for one in was | now if was.get(one) != now.get(one))
+    if isinstance(was, dict) and isinstance(now, dict):
+        key = next(one for one in was | now if was.get(one) != now.get(one))
+        return _in_contrast(key, was.get(key), now.get(key))
+    if key == "cases":
+        gone, new = _some(Counter(was) - Counter(now)), _some(Counter(now) - Counter(was))
+        return f"other cases: {gone} gone, {new} new"
     return f"{key} {was!r}; now it is {now!r}"
 
 
-def _some(names: list[str]) -> str:
-    """Return the first few of `names`, and how many more there are."""
+def _some(cases: Counter[str]) -> str:
+    """Return the first few names of `cases`, and how many more there are."""
+    names = list(cases.elements())
     few, more = names[:NAMED], len(names) - NAMED
     return ", ".join(few) + (f" and {more} more" if more > 0 else "") if names else "none"

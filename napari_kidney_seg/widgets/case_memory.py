@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
 from napari_kidney_seg.core.method import StageOutput
 from napari_kidney_seg.widgets.job import MethodChoice
 from napari_kidney_seg.widgets.saving import FinishedRun
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 
-class CaseMemory:
+class CaseMemory(QObject):
     """The last run on one scan, and the outputs of its stages: kept while voxels and choice stay the same.
+
+    `ran` tells every widget that the layers of the scan hold what a run found.
 
     Attributes
     ----------
@@ -29,7 +33,10 @@ class CaseMemory:
         Masks of this scan that were written here: they are replaced without asking.
     """
 
+    ran = Signal()
+
     def __init__(self) -> None:
+        super().__init__()
         self.finished: FinishedRun | None = None
         self.is_forced = False
         self.checked: int | None = None

@@ -89,9 +89,11 @@ class CaseRunner(QObject):
         layers = add_label_layers(self._viewer, result.labels, done.layer)
         mark_as_run(layers)
         show_labels(self._viewer, layers[0])
-        memory_of(done.layer).finished = FinishedRun(
+        memory = memory_of(done.layer)
+        memory.finished = FinishedRun(
             job=done.job, result=result, started=done.started, finished=datetime.now().astimezone()
         )
+        memory.ran.emit()
         self.finished.emit(done.layer)
 
     def _tell_replaced(self, names: tuple[str, ...]) -> None:

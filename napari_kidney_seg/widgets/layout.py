@@ -11,7 +11,7 @@ from superqt import QCollapsible
 
 from napari_kidney_seg.widgets.docking import TabTogether
 
-SWATCH, BROWSE_WIDTH = 12, 28  # pixels
+SWATCH, BROWSE_MARGIN = 12, 9  # pixels
 DISCLAIMER = "For research and annotation. Not a medical device; not for diagnosis."
 
 
@@ -51,11 +51,11 @@ def text_color_on(color: tuple[float, float, float]) -> str:
     return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
 
 
-def browse_button(tool_tip: str = "") -> QPushButton:
+def browse_button(tool_tip: str) -> QPushButton:
     """Return the small button beside a field that opens a file dialog; of the kind that napari's themes frame."""
     button = QPushButton("…")
     button.setToolTip(tool_tip)
-    button.setFixedWidth(BROWSE_WIDTH)
+    button.setFixedWidth(button.fontMetrics().horizontalAdvance(button.text()) + 2 * BROWSE_MARGIN)
     return button
 
 

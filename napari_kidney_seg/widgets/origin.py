@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from napari_kidney_seg.core.errors import UnknownMethodError
 from napari_kidney_seg.core.events import Notice
-from napari_kidney_seg.widgets.saving import MadeBy, record_beside
+from napari_kidney_seg.methods import get_method
+from napari_kidney_seg.widgets.saving import EDITED, GIVEN, MadeBy, given_notice, record_beside
 
-WARNING = "warning"  # level of a notice
+BY_HAND = (EDITED.code, GIVEN)  # notices that tell a person's part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +20,9 @@ class Origin:
     Attributes
     ----------
     text : str
-        A sentence; empty for a mask drawn by hand.
+        Sentences; empty for a mask drawn by hand.
     warnings : tuple of Notice
-        Of the run whose mask was opened again. Those of a run of this session stand where it was started.
+        Of the run that made it.
     """
 
     text: str = ""
@@ -29,16 +32,29 @@ class Origin:
 def origin_of(made_by: MadeBy) -> Origin:
     """Return what made a mask: the run of this session, or what the record beside the file it was opened from says."""
     if made_by.run is not None:
-        choice = made_by.run.job.choice
-        return Origin(text=f"Made by {choice.method} ({choice.preset}) at {made_by.run.finished:%H:%M}.")
-    opened = made_by.opened_from
-    if opened is None:
+        job, moment = made_by.run.job, made_by.run.finished.isoformat()
+        notices = (*made_by.run.result.notices, *map(given_notice, job.given))
+        return _origin(f"Made by {_in_words(job.choice.method, job.choice.preset, moment)}.", notices)
+    if made_by.opened_from is None:
         return Origin()
-    record = record_beside(opened)
+    opened, record = f"Opened from {made_by.opened_from.name}", record_beside(made_by.opened_from)
     if record is None:
-        return Origin(text=f"Opened from {opened.name}.")
-    day = f" on {record.finished[:10]}" if record.finished else ""
+        return Origin(text=f"{opened}.")
+    return _origin(f"{opened}, made by {_in_words(record.method, record.preset, record.finished)}.", record.notices)
+
+
+def _origin(first: str, notices: Iterable[Notice]) -> Origin:
+    told = tuple(notices)
     return Origin(
-        text=f"Opened from {opened.name}, made by {record.method} ({record.preset}){day}.",
-        warnings=tuple(notice for notice in record.notices if notice.level == WARNING),
+        text=" ".join((first, *(one.text for one in told if one.code in BY_HAND))),
+        warnings=tuple(one for one in told if one.level == "warning"),
     )
+
+
+def _in_words(name: str, preset: str, finished: str) -> str:
+    """Return a method's title, its preset and the minute when it was done (of an ISO 8601 time, where known)."""
+    try:
+        title = get_method(name, preset).title
+    except UnknownMethodError:
+        title = name  # of another version of this package
+    return ", ".join(filter(None, (title, preset, str(finished)[:16].replace("T", " "))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,24 +21,34 @@ from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import class_layers, compose_layers, label_layers, scan_record
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
 from napari_kidney_seg.widgets.notice_list import NoticeList
-from napari_kidney_seg.widgets.origin import origin_of
+from napari_kidney_seg.widgets.origin import Origin, origin_of
 from napari_kidney_seg.widgets.saving import FinishedRun, MadeBy, default_mask_path, save_mask
 from napari_kidney_seg.widgets.worker import Outcome, start_worker
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from napari.viewer import Viewer
-    from qtpy.QtGui import QShowEvent
 
+Layers = dict[str, "Labels"]  # by class
 MASK_FILTER = "Masks (*.nii.gz *.nii *.nrrd *.mha)"
 
 
 class SavePanel(QWidget):
-    """Save, for the mask that lies on a scan; hidden while there is none."""
+    """Save, for the mask that lies on a scan, with what made it; hidden while there is none.
 
-    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    viewer : Viewer
+    shown_elsewhere : callable
+        Returns the notices that stand elsewhere in the dock and need not be repeated.
+    """
+
+    def __init__(
+        self, viewer: Viewer, shown_elsewhere: Callable[[], Iterable[Notice]] = tuple, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._viewer = viewer
+        self._viewer, self._shown_elsewhere = viewer, shown_elsewhere
+        self._told: tuple[MadeBy, Origin] | None = None
         self._layer: Image | None = None
         self._is_edited = False  # since a save began
         self.save, self.about, self.warnings = QPushButton(), wrapped_label(), NoticeList()
@@ -54,18 +64,31 @@ class SavePanel(QWidget):
         """Save the layers of the scan in `layer`, as they are when Save is pressed."""
         if layer is not self._layer:
             self.forget_saved()
-        self._layer = layer
+            self._follow(layer)
+        self._refresh()
+
+    def _follow(self, layer: Image | None) -> None:
+        """Learn of runs on the scan in `layer`, whichever widget starts them."""
+        if self._layer is not None:
+            memory_of(self._layer).ran.disconnect(self._on_ran)
+        if layer is not None:
+            memory_of(layer).ran.connect(self._on_ran)
+        self._layer, self._told = layer, None
+
+    def _on_ran(self) -> None:
+        self.forget_saved()
+        self._refresh()
+
+    def _refresh(self) -> None:
         layers = self._layers()
-        self._tell_origin(layers.values())
+        about = " ".join(filter(None, (self._origin(layers).text, self._left_out(layers), self._missing(layers))))
+        self.about.setText(about)
+        self.about.setVisible(bool(about))
+        self._show_warnings(layers)
         path = self._target(layers.values())
         self.save.setText(f"Save {path.name}" if path else "Save mask…")
         self.save.setToolTip(f"Save on the scan's own grid: {path}" if path else "Choose where to save the mask")
         self.setVisible(bool(layers))
-
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  Qt's name
-        """Tell anew what made the mask: a run in another dock may have."""
-        super().showEvent(event)
-        self._tell_origin(self._layers().values())
 
     def forget_saved(self) -> None:
         """Say no longer that the mask is saved: it was edited."""
@@ -73,39 +96,46 @@ class SavePanel(QWidget):
         self._say("")
         self.notices.clear()
 
-    def _layers(self) -> dict[str, Labels]:
+    def _layers(self) -> Layers:
         return class_layers(self._viewer.layers, self._layer) if self._layer is not None else {}
 
-    def _tell_origin(self, layers: Iterable[Labels]) -> None:
-        origin = origin_of(_made_by(layers, memory_of(self._layer).finished if self._layer is not None else None))
-        about = " ".join(filter(None, (origin.text, self._left_out(layers), self._missing())))
-        self.about.setText(about)
-        self.about.setVisible(bool(about))
-        self.warnings.clear()
-        for warning in origin.warnings:
-            self.warnings.add(warning)
+    def _made_by(self, layers: Layers) -> MadeBy:
+        return _made_by(layers.values(), memory_of(self._layer).finished if self._layer is not None else None)
 
-    def _left_out(self, layers: Iterable[Labels]) -> str:
-        counted = list(layers)
+    def _origin(self, layers: Layers) -> Origin:
+        """Return what made the mask; the record beside a file is read once, not at every change of the layers."""
+        made_by = self._made_by(layers)
+        if self._told is None or self._told[0] != made_by:
+            self._told = made_by, origin_of(made_by)
+        return self._told[1]
+
+    def _show_warnings(self, layers: Layers) -> None:
+        elsewhere = [notice.text for notice in self._shown_elsewhere()]
+        self.warnings.clear()
+        for warning in self._origin(layers).warnings:
+            if warning.text not in elsewhere:
+                self.warnings.add(warning)
+
+    def _left_out(self, layers: Layers) -> str:
+        counted = list(layers.values())
         others = label_layers(self._viewer.layers, self._layer) if self._layer is not None else []
         names = [layer.name for layer in others if layer not in counted]
         return f"Left out, below others of their class: the layers {', '.join(names)}." if names else ""
 
-    def _missing(self) -> str:
-        present = self._layers()
-        names = [label.name for label in KITS.labels if label.name not in present]
-        return f"No layer of {' and '.join(names)}: saved without." if names and present else ""
+    def _missing(self, layers: Layers) -> str:
+        names = [label.name for label in KITS.labels if label.name not in layers]
+        return f"The mask will be saved without {' and '.join(names)}: no layer holds it." if names and layers else ""
 
     def _on_save(self) -> None:
-        layers = list(self._layers().values())
+        layers = self._layers()
         if self._layer is None or not layers:
             return
         try:
-            labels = _on_the_scan(compose_layers(layers), self._layer)
+            labels = _on_the_scan(compose_layers(list(layers.values())), self._layer)
         except KidneySegError as error:
             self._on_error(error)
             return
-        path = self._path_for(labels, self._target(layers))
+        path = self._path_for(labels, self._target(layers.values()))
         if path is None:
             return
         self.save.setEnabled(False)
@@ -116,8 +146,7 @@ class SavePanel(QWidget):
             on_error=self._on_error,
             on_cancel=self._on_cancelled,
         )
-        made_by = _made_by(layers, memory_of(self._layer).finished)
-        start_worker(partial(save_mask, labels, path, made_by), outcome, f"Saving {path.name}")
+        start_worker(partial(save_mask, labels, path, self._made_by(layers)), outcome, f"Saving {path.name}")
 
     def _target(self, layers: Iterable[Labels]) -> Path | None:
         """Return where the mask in `layers` belongs: the file it was opened from, else beside the scan."""
@@ -157,6 +186,7 @@ class SavePanel(QWidget):
         memory_of(layer).written.add(path)
         if layer is not self._layer:
             return
+        self._told = None  # the record may be another one now
         since = ", as it was before the last edit" if self._is_edited else ""
         self._say(f"Saved, read back and compared{since}: {path}")
 

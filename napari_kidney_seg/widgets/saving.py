@@ -21,7 +21,6 @@ from napari_kidney_seg.io.sidecar import (
     installed_versions,
     read_sidecar,
     remove_sidecar,
-    sidecar_path_for,
     write_sidecar,
 )
 from napari_kidney_seg.methods import get_method
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from napari_kidney_seg.inference.cascade import CascadeResult
 
 EDITED = Notice(code="edited", text="The mask was edited by a person after the run.", level="info")
+GIVEN = "given_mask"  # code of the notices that a stage was not run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,7 +43,7 @@ class FinishedRun:
     finished: datetime
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class MadeBy:
     """What made a mask: the run in this session, or the file it was opened from; neither for one drawn by hand."""
 
@@ -102,9 +102,9 @@ def _is_unchanged(labels: LabelVolume, file: Path) -> bool:
 def record_beside(mask: Path) -> RunRecord | None:
     """Return the record beside the file of a mask; None when there is none."""
     try:
-        return read_sidecar(mask) if sidecar_path_for(mask).exists() else None
+        return read_sidecar(mask)
     except UnreadableImageError:
-        return None  # a JSON file of something else
+        return None  # also where the JSON file is one of something else
 
 
 def _edited(record: RunRecord, labels: LabelVolume) -> RunRecord:
@@ -116,9 +116,10 @@ def _volumes(labels: LabelVolume) -> dict[str, float]:
     return {label.name: round(labels.volume_ml(label.name), 3) for label in labels.schema.labels}
 
 
-def _given(stage: str) -> Notice:
+def given_notice(stage: str) -> Notice:
+    """Return the note that a person's mask took the place of a stage."""
     text = f"The stage {stage!r} was not run: the mask of a person took its place."
-    return Notice(code="given_mask", text=text, level="info")
+    return Notice(code=GIVEN, text=text, level="info")
 
 
 def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
@@ -126,7 +127,7 @@ def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
     choice, result = run.job.choice, run.result
     source, known = run.job.volume.source, get_method(choice.method, choice.preset).classes
     is_edited = not np.array_equal(labels.array, result.labels.array)
-    added = (*(_given(stage) for stage in run.job.given), *((EDITED,) if is_edited else ()))
+    added = (*(given_notice(stage) for stage in run.job.given), *((EDITED,) if is_edited else ()))
     return RunRecord(
         source=str(source.path) if source else labels.name,
         source_sha256=source.sha256 if source else "",

@@ -39,7 +39,7 @@ class StartChoice(QWidget):
 
     def __init__(self, box: QComboBox, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.box, self.file_button = box, browse_button()
+        self.box, self.file_button = box, browse_button("")
         self._method: Method | None = None
         self.file_button.clicked.connect(self._on_choose_file)
         row = QHBoxLayout(self)

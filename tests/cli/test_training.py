@@ -94,12 +94,21 @@ def test_a_run_is_resumed_to_more_epochs(train, cases, tmp_path, call):
     folder = train("kidney")
     again = ("train", "oracle", "kidney", "--data", cases, "--output", folder, "--device", "cpu", "--resume")
 
-    same, more = call(*again), call(*again, "--epochs", 2)
+    outcome = call(*again, "--epochs", 2)
 
-    assert "is trained for all its epochs already: 1. Give more to train on." in " ".join(same.out.split())
-    assert more.code == 0, more.err
-    assert "for all its epochs" not in more.out
+    assert outcome.code == 0, outcome.err
+    assert "nothing is left" not in outcome.out
     assert logged_epochs(folder) == [1, 2]
+
+
+def test_a_run_that_is_done_says_so_when_it_is_resumed(train, cases, call):
+    folder = train("kidney")
+
+    outcome = call("train", "oracle", "kidney", "--data", cases, "--output", folder, "--device", "cpu", "--resume")
+
+    assert outcome.code == 0, outcome.err
+    assert "nothing is left to do. Give a higher --epochs to go on." in " ".join(outcome.out.split())
+    assert logged_epochs(folder) == [1]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -91,10 +91,10 @@ def test_what_differs_from_before_is_told_without_what_does_not(folder):
         def __init__(self, **facts):
             self.facts = lambda: facts
 
-    begun = {"sizes": {"window": [16, 64, 64], "classes": ["kidney"]}, "cases": ["a"]}
+    begun = {"sizes": {"network_args": {"widths": [8, 16], "classes": 2}, "classes": ["kidney"]}, "cases": ["a"]}
     folder.task.write_text(json.dumps(begun))
 
-    with pytest.raises(DatasetError, match=r"with 1 cases; now there are 5: none gone, b, c, d and 1 more new\."):
+    with pytest.raises(DatasetError, match=r"with other cases: none gone, b, c, d and 1 more new\."):
         folder.check(Task(cases=["a", "b", "c", "d", "e"]))
-    with pytest.raises(DatasetError, match=r"with window \[16, 64, 64\]; now it is \[16, 32, 32\]\."):
-        folder.check(Task(sizes={"window": [16, 32, 32], "classes": ["kidney"]}))
+    with pytest.raises(DatasetError, match=r"with widths \[8, 16\]; now it is \[8, 32\]\."):
+        folder.check(Task(sizes={"network_args": {"widths": [8, 32], "classes": 2}, "classes": ["kidney"]}))

@@ -157,7 +157,7 @@ def test_a_mask_opened_again_tells_its_run_and_the_warnings_of_that(viewer, edit
 
     open_all(viewer, scan_file, mask_file)
 
-    assert edit.save.about.text() == "Opened from case_seg.nii.gz, made by resunet-2.5d (compact)."
+    assert edit.save.about.text() == "Opened from case_seg.nii.gz, made by Coarse-to-fine 2.5D ResUNet, compact."
     assert edit.save.warnings.notices == record.notices
 
 

@@ -10,7 +10,9 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_kidney_seg.core.errors import InsufficientMemoryError
+from napari_kidney_seg.io.images import write_labels
 from napari_kidney_seg.widgets.case_memory import memory_of
+from napari_kidney_seg.widgets.choices import choose
 from napari_kidney_seg.widgets.ct_check import NO_CT_SCAN, NO_PLACE
 from napari_kidney_seg.widgets.edit import EditWidget
 from napari_kidney_seg.widgets.layer_data import ct_layer_data
@@ -193,12 +195,48 @@ def test_one_click_saves_the_mask_on_the_grid_of_the_file_with_its_sidecar(qtbot
     assert [notice["code"] for notice in record["notices"]] == ["cut_scan"]
 
 
-def test_the_result_says_what_made_it_whatever_is_chosen_for_the_next_run(qtbot, opened):
+def test_the_result_says_what_made_it_whatever_is_chosen_for_the_next_run(qtbot, viewer, opened):
+    run_to_end(qtbot, opened)
+    made = f"Made by Coarse-to-fine 2.5D ResUNet, compact, {finished(opened):%Y-%m-%d %H:%M}."
+    assert opened.save.about.text() == made
+
+    choose(opened.method.method, "masses-net")
+    viewer.layers.reverse()  # as any change of the layers, has the widget look again
+
+    assert opened.method.chosen_method().name == "masses-net"
+    assert opened.save.about.text() == made
+
+
+def test_warnings_of_a_run_stand_with_its_mask_once_they_are_gone_elsewhere(qtbot, viewer, opened):
+    run_to_end(qtbot, opened)
+    shown = opened.runner.notices.notices
+    assert opened.save.warnings.notices == ()
+
+    viewer.add_image(np.zeros((4, 4, 4)), name="other")
+    opened.scan.choice.setCurrentText("other")
+    opened.scan.choice.setCurrentText("case")
+
+    assert opened.runner.notices.notices == ()
+    assert opened.save.warnings.notices == tuple(one for one in shown if one.level == "warning") != ()
+
+
+def finished(widget):
+    return memory_of(widget.scan.layer).finished.finished
+
+
+def test_a_run_in_one_dock_is_told_in_another(qtbot, viewer, opened, scan_file, mask):
+    path = scan_file.with_name("expert.nii.gz")
+    write_labels(mask, path)
+    viewer.open(str(path), plugin=PLUGIN)
+    edit = EditWidget(viewer)
+    qtbot.addWidget(edit)
+    assert edit.save.about.text() == "Opened from expert.nii.gz."
+
     run_to_end(qtbot, opened)
 
-    finished = memory_of(opened.scan.layer).finished.finished
-    assert opened.save.about.text() == f"Made by resunet-2.5d (compact) at {finished:%H:%M}."
-    assert opened.save.warnings.notices == ()  # they stand beside Run
+    assert edit.save.about.text().startswith("Made by Coarse-to-fine 2.5D ResUNet, compact, ")
+    assert edit.save.save.text() == "Save case_seg.nii.gz"
+    assert edit.save.warnings.notices == tuple(n for n in opened.runner.notices.notices if n.level == "warning")
 
 
 def test_a_class_whose_layer_was_closed_is_named_as_missing_from_the_mask(qtbot, viewer, opened):
@@ -207,7 +245,7 @@ def test_a_class_whose_layer_was_closed_is_named_as_missing_from_the_mask(qtbot,
 
     viewer.layers.remove("cyst")
 
-    assert opened.save.about.text() == f"{made} No layer of cyst: saved without."
+    assert opened.save.about.text() == f"{made} The mask will be saved without cyst: no layer holds it."
 
 
 def test_the_sidecar_says_when_a_person_edited_the_mask(qtbot, viewer, opened, scan_file):
