@@ -84,17 +84,31 @@ class AroundEachComponent:
     margin_mm : float
         Added on both sides of each axis, cut to the scan.
     count : int
-        Boxes at most.
+        Components at most.
+    max_width_mm : float or None
+        A wider box, from left to right, holds more than one kidney (a horseshoe kidney, or two that the sources
+        joined) and is halved, the margin on both sides of the cut. None never halves.
     """
 
     sources: tuple[str, ...] = ("coarse",)
     margin_mm: float = 20.0
     count: int = 2
+    max_width_mm: float | None = None
 
     def boxes(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> tuple[Box, ...]:
         """Return the boxes on the scan's grid `geometry`; none without foreground."""
         found = _apart(_component_boxes(outputs, self.sources))[: self.count]
-        return tuple(_with_margin(box, self.margin_mm, geometry) for box in found)
+        grown = (_with_margin(box, self.margin_mm, geometry) for box in found)
+        return tuple(chain.from_iterable(self._halves(box, geometry.spacing[2]) for box in grown))
+
+    def _halves(self, box: Box, voxel_mm: float) -> tuple[Box, ...]:
+        """Return `box`, or its left and right half where it is too wide."""
+        (*start, first), (*stop, last) = box.start, box.stop
+        if self.max_width_mm is None or (last - first) * voxel_mm <= self.max_width_mm:
+            return (box,)
+        middle, margin = (first + last) // 2, int(np.ceil(self.margin_mm / voxel_mm))
+        columns = ((first, min(middle + margin, last)), (max(first, middle - margin), last))
+        return tuple(Box(start=(*start, a), stop=(*stop, b)) for a, b in columns)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)

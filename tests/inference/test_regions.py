@@ -96,6 +96,16 @@ def test_each_component_gets_a_box_and_one_seen_by_two_sources_is_one():
     assert boxes == (Box((12, 24, 78), (24, 36, 92)), Box((10, 20, 10), (18, 32, 22)))
 
 
+@pytest.mark.parametrize("max_width_mm", [None, 90.0, 89.0])
+def test_a_box_too_wide_for_one_kidney_is_halved_with_the_margin_on_both_sides_of_the_cut(max_width_mm):
+    horseshoe = Box((5, 10, 5), (9, 16, 46))  # 82 mm wide on the scan, 90 mm with the margin
+
+    boxes = AroundEachComponent(margin_mm=4.0, max_width_mm=max_width_mm).boxes({"coarse": output(horseshoe)}, GEOMETRY)
+
+    whole = (Box((8, 16, 6), (20, 36, 96)),)
+    assert boxes == (whole if max_width_mm != 89.0 else (Box((8, 16, 6), (20, 36, 55)), Box((8, 16, 47), (20, 36, 96))))
+
+
 def test_foreground_is_what_is_not_background_or_any_independent_class():
     values = np.array([[0.4, 0.6, 0.4], [0.45, 0.3, 0.3], [0.15, 0.1, 0.3]]).reshape(3, 1, 1, 3)
     region = RegionOutput(box=Box.whole((1, 1, 3)), probabilities=values)
