@@ -32,9 +32,10 @@ TRAINING_DATA = (
 PHANTOMS = "those named in the training record, from random weights"
 PHANTOMS_OF = {
     "resunet-2.5d": (
-        "400 phantoms, and for the kidney and lesion stages 133 more, most with grown tumors and cysts, from weights "
-        "of earlier versions that had seen some 100 to 370 others. The lesion stage saw the reference's kidneys in "
-        "training and validation, in its last run one at a time"
+        "400 phantoms, and for the kidney and lesion stages 133 more, most with grown tumors and cysts, for the lesion "
+        "stage then 225 others, 150 of them so grown, from weights of earlier versions that had seen some 100 to 370 "
+        "others. The lesion stage saw the reference's kidneys in training and validation, in its last runs one at a "
+        "time"
     ),
     "masses-net": (
         "400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some two hours of a CPU "
@@ -105,8 +106,9 @@ def stage_weights(stage: Stage, run: Path, before: Bundle | None, *, are_last: b
     if before is not None and not RunFolder(run).epochs():
         return before.members(stage.name), before.card.training[stage.name]
     facts, weights = history(run), weights_of_stage(stage, run)
-    if before is not None and _began_from(facts, before):
-        facts["before"] = before.card.training[stage.name]
+    first = _first(facts)
+    if before is not None and _began_from(first, before):
+        first["before"] = before.card.training[stage.name]
     if are_last:
         weights, facts["weights"] = last_weights(run), "the last epoch's"
     return [weights], facts
@@ -116,6 +118,11 @@ def last_weights(run: Path) -> dict[str, torch.Tensor]:
     """Return the weights with which a run ended."""
     weights: dict[str, torch.Tensor] = torch.load(RunFolder(run).last, weights_only=True)["network"]
     return weights
+
+
+def _first(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of the run that the others went on from."""
+    return _first(facts["before"]) if "before" in facts else facts
 
 
 def _began_from(facts: dict[str, Any], before: Bundle) -> bool:

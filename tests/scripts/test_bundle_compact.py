@@ -71,6 +71,18 @@ def test_the_best_weights_of_a_run_carry_the_history_of_those_it_began_from(scri
     assert (facts["epochs"], facts["best_epoch"], facts["before"]) == (1, 1, {"epochs": 14})
 
 
+def test_a_run_that_went_on_from_another_carries_the_history_of_both(script, method, before, tmp_path):
+    first = run_of(method.stage("lesion"), before.sha256, tmp_path / "first")
+    run = run_of(method.stage("lesion"), "of the first", tmp_path / "run")
+    command = {"start_sha256": "of the first", "start_from": str(first.path)}
+    (run.path / "command.json").write_text(json.dumps(command))
+
+    _, facts = script.stage_weights(method.stage("lesion"), run.path, before)
+
+    assert facts["before"]["command"] == {"start_sha256": before.sha256}
+    assert facts["before"]["before"] == {"epochs": 14}
+
+
 def test_a_run_that_began_elsewhere_has_no_history_of_the_bundle(script, method, before, tmp_path):
     run = run_of(method.stage("lesion"), "another", tmp_path / "run")
 
