@@ -93,7 +93,7 @@ class AroundEachComponent:
     sources: tuple[str, ...] = ("coarse",)
     margin_mm: float = 20.0
     count: int = 2
-    max_width_mm: float | None = None
+    max_width_mm: float | None = 200.0
 
     def boxes(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> tuple[Box, ...]:
         """Return the boxes on the scan's grid `geometry`; none without foreground."""

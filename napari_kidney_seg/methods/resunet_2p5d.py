@@ -47,12 +47,12 @@ if TYPE_CHECKING:
 
 INTENSITY = (Window(low=-200, high=400, to_low=-1, to_high=1),)  # HU; section 2.1
 MARGIN_MM = 20.0  # around the coarse kidneys; our choice, gives 0.60 x 0.70 mm pixels for the median KiTS23 case
+COARSE_MIN_ML = 1.0  # smaller coarse components are noise; our choice
 VOXELS, VOXELS_ML = 10_000, 22.0  # section 2.3, on the foreground as a whole; at the median KiTS23 voxel of 2.2 mm3
 KITS_VOXELS_ML = (1.8, 54.0)  # what they are across the spacings of KiTS23
 REACH_MM = 18.0  # of the fine stages beyond the coarse kidneys, which can miss the outer part of a mass; our choice
 ROWS, COLUMNS = 224, 384  # of the fine stages; table 3
 COMPACT_WINDOWS = (24, 80, 136), (16, 64, 64)  # of the fine stages; lesions are looked for in one kidney at a time
-ONE_BY_ONE = AroundEachComponent(margin_mm=MARGIN_MM, max_width_mm=200.0)  # only a horseshoe kidney is wider
 MAX_PIXEL_MM = 1.2  # after resizing to these; beyond it each kidney gets a box of its own; our choice
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
 LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
@@ -177,7 +177,7 @@ def coarse_stage(choices: Choices) -> Stage:
         grid=WorkingGrid(shape=(128, 128, 128)),
         intensity=INTENSITY,
         window=(128, 128, 128),
-        cleaning=KeepLargest(count=2, min_ml=1.0),  # smaller components are noise; our choice
+        cleaning=KeepLargest(count=2, min_ml=COARSE_MIN_ML),
         recipe=recipe,
     )
 
@@ -258,7 +258,7 @@ def _compact(method: Method) -> Method:
     fine = (replace(s, recipe=replace(s.recipe, augmentation=distortions)) for s in (kidney, _guided(lesion)))
     second, third = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
     sampler: Any = replace(third.recipe.sampler, one_kidney=1.0)  # type: ignore[type-var]
-    each_kidney = replace(ONE_BY_ONE, sources=lesion.region.sources)  # type: ignore[attr-defined]
+    each_kidney = AroundEachComponent(sources=lesion.region.sources, margin_mm=MARGIN_MM)  # type: ignore[attr-defined]
     third = replace(third, region=each_kidney, recipe=replace(third.recipe, sampler=sampler))
     return replace(method, stages=(_resized(coarse, (8, 16, 32, 64, 80), (64, 80, 80), 1.5e-3), second, third))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import datetime
 
 import nibabel as nib
 import numpy as np
@@ -45,6 +46,11 @@ def opened(viewer, widget, scan_file) -> SegmentWidget:
 def run_to_end(qtbot, widget: SegmentWidget) -> None:
     widget.runner.run_button.click()
     qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=RUN_MS)
+
+
+def finished(widget: SegmentWidget) -> datetime:
+    """Return when the run on the chosen scan was done."""
+    return memory_of(widget.scan.layer).finished.finished
 
 
 def texts(widget) -> str:
@@ -218,10 +224,6 @@ def test_warnings_of_a_run_stand_with_its_mask_once_they_are_gone_elsewhere(qtbo
 
     assert opened.runner.notices.notices == ()
     assert opened.save.warnings.notices == tuple(one for one in shown if one.level == "warning") != ()
-
-
-def finished(widget):
-    return memory_of(widget.scan.layer).finished.finished
 
 
 def test_a_run_in_one_dock_is_told_in_another(qtbot, viewer, opened, scan_file, mask):
