@@ -25,6 +25,7 @@ from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.io.images import read_labels
 from napari_kidney_seg.phantom.analytic import analytic_labels
 from napari_kidney_seg.phantom.anatomy import OrganMap, render_anatomy
+from napari_kidney_seg.phantom.contrast import PHASES
 from napari_kidney_seg.phantom.lesions import LesionCounts, add_lesions
 from napari_kidney_seg.phantom.render import PhantomOptions, draw_recipe, render_phantom
 from napari_kidney_seg.phantom.scene import Grid
@@ -54,6 +55,7 @@ class Job:
     body: Path | None
     with_lesions: bool
     is_rich: bool
+    phase: str | None
     output: Path
 
     @property
@@ -134,7 +136,9 @@ def kidneys_of(job: Job) -> LabelVolume:
 def render_job(job: Job) -> Row:
     """Render and write one phantom; return its line of the table."""
     nib.openers.Opener.default_compresslevel = GZIP_LEVEL
-    options = PhantomOptions(with_lesions=job.with_lesions, neighbors_spread_hu=job.neighbors_spread_hu)
+    options = PhantomOptions(
+        phase=job.phase, with_lesions=job.with_lesions, neighbors_spread_hu=job.neighbors_spread_hu
+    )
     recipe = draw_recipe(options, np.random.default_rng(job.seed))
     volume, labels = render(job, options)
     folder = job.output / job.case
@@ -181,6 +185,7 @@ def plan(arguments: argparse.Namespace) -> list[Job]:
                 body=body,
                 with_lesions=arguments.rich or bool(chance[2] >= WITHOUT_LESIONS_SHARE),
                 is_rich=arguments.rich,
+                phase=arguments.phase,
                 output=arguments.output,
             )
         )
@@ -220,6 +225,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rich", action="store_true", help="grow 1 to 3 tumors, 0 to 2 cysts in kidneys of KiTS")
+    parser.add_argument("--phase", choices=PHASES, help="of all; default: drawn")
     parser.add_argument("--workers", type=int, default=1)
     return parser.parse_args()
 

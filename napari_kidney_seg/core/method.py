@@ -118,10 +118,18 @@ class Guide:
         Name of the stage (background, organ) whose probability of organ is a channel of the input.
     target : callable (labels) -> 0 or 1
         What stands in for that probability in training: the organ of the reference, from label ids (Z, Y, X).
+    errors : callable (labels, rng) -> labels, or None
+        What that stage overlooks, taken from the labels of training windows before `target` sees them.
     """
 
     source: str
     target: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    errors: Callable[..., NDArray[np.uint8]] | None = None
+
+    def drawn(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return the channel of a training window with `labels` (Z, Y, X)."""
+        seen = self.errors(labels, rng) if self.errors else labels
+        return self.target(seen).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

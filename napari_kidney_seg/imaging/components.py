@@ -111,6 +111,14 @@ def remove_small(mask: NDArray[np.bool_], *, more_than_voxels: float) -> NDArray
     return _keep(mask, lambda sizes: np.flatnonzero(sizes > more_than_voxels))
 
 
+def touching(mask: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the components of `mask` (Z, Y, X) that hold a voxel of `seeds`."""
+    labels, sizes = _label(mask)
+    is_kept = np.zeros(len(sizes) + 1, bool)
+    is_kept[np.unique(labels[seeds & mask])] = True
+    return np.asarray(is_kept[labels])
+
+
 def components(mask: NDArray[np.bool_]) -> list[Component]:
     """Return the components of `mask` (Z, Y, X), largest first."""
     box = foreground_box(mask)

@@ -132,6 +132,43 @@ def masked_argmax(organ: StageOutput, lesion: StageOutput, geometry: Geometry, i
     return labels
 
 
+def completed_argmax(
+    organ: StageOutput, lesion: StageOutput, geometry: Geometry, ids: Sequence[int]
+) -> Generator[int, None, tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+    """Return what `masked_argmax` does, and also the lesions that the organ stage took for background.
+
+    Parameters
+    ----------
+    organ : output of a stage with the classes (background, organ)
+    lesion : output of a stage
+        Its first class is the background, its second the healthy organ; a lesion beside the organ counts where it is
+        the likeliest of all classes.
+    geometry : of the scan
+    ids : label id of each class of `lesion`
+
+    Returns
+    -------
+    labels : uint8, shape (Z, Y, X)
+    is_organ : bool, shape (Z, Y, X)
+        Where the organ stage says organ.
+    """
+    labels, is_organ = np.zeros(geometry.shape, np.uint8), np.zeros(geometry.shape, bool)
+    kinds = np.asarray(ids, np.uint8)
+    organs, lesions = Restored(organ, geometry, (1,)), Restored(lesion, geometry, tuple(range(len(ids))))
+
+    def label(slab: Box) -> int:
+        is_inside = organs.within(slab)[0] > 0.5
+        probabilities = lesions.within(slab)
+        winners = kinds[probabilities.argmax(axis=0)]
+        beside = np.where(winners == kinds[1], 0, winners)
+        labels[slab.slices] = np.where(is_inside, kinds[1:][probabilities[1:].argmax(axis=0)], beside)
+        is_organ[slab.slices] = is_inside
+        return slab.stop[0]
+
+    yield from ahead(label, organs.slabs())
+    return labels, is_organ
+
+
 def argmax_labels(output: StageOutput, geometry: Geometry, ids: Sequence[int]) -> Labeling:
     """Return the most probable class of a stage whose first class is the background.
 

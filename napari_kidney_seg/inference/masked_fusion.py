@@ -1,4 +1,7 @@
-"""Classes inside a kidney: the kidney stage draws the outline, the lesion stage says what lies in it."""
+"""Classes inside a kidney: the kidney stage draws the outline, the lesion stage says what lies in it.
+
+A lesion stage that knows a background also adds the masses at a kidney that the kidney stage took for something else.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.labels import KITS, LabelSchema
 from napari_kidney_seg.core.method import Cleaning, FusionSteps, StageOutput
-from napari_kidney_seg.imaging.components import components
+from napari_kidney_seg.imaging.components import components, touching
 from napari_kidney_seg.imaging.cropping import foreground_box
 from napari_kidney_seg.inference.background import in_background
-from napari_kidney_seg.inference.fusion import class_ids, mask_of, masked_argmax
+from napari_kidney_seg.inference.fusion import Labeling, class_ids, completed_argmax, mask_of, masked_argmax
 from napari_kidney_seg.inference.reach import Reach
 
 REMARKABLE_ML = 10.0  # of removed foreground: noise has less, a real kidney more (METHODS.md section 0)
@@ -25,6 +28,9 @@ REMARKABLE_ML = 10.0  # of removed foreground: noise has less, a real kidney mor
 @dataclass(frozen=True, kw_only=True)
 class MaskedFusion:
     """Fuses the stages ``"kidney"`` (background, kidney) and ``"lesion"``: inside the kidneys the likeliest class.
+
+    Where the lesion stage has a background, its lesions that touch a kidney count outside the outline too, unless a
+    person drew that.
 
     Attributes
     ----------
@@ -43,10 +49,9 @@ class MaskedFusion:
 
     def __call__(self, outputs: Mapping[str, StageOutput], geometry: Geometry) -> FusionSteps:
         """Return the labels, uint8 (Z, Y, X), on the scan's grid `geometry`; yield as `inference.fusion` does."""
-        kidney, lesion = outputs["kidney"], outputs["lesion"]
-        labels = yield from masked_argmax(kidney, lesion, geometry, class_ids(lesion.classes, self.schema))
+        labels = yield from self._labels(outputs["kidney"], outputs["lesion"], geometry)
         box = foreground_box(labels)
-        if kidney.given or box is None:
+        if outputs["kidney"].given or box is None:
             return labels
         found = labels[box.slices]  # what changes here changes in `labels`
         if self.reach is not None:
@@ -56,6 +61,18 @@ class MaskedFusion:
         is_removed = is_found & ~is_kept
         yield from _removal_notices(is_removed, box.start[0], geometry)
         found[is_removed] = 0
+        return labels
+
+    def _labels(self, kidney: StageOutput, lesion: StageOutput, geometry: Geometry) -> Labeling:
+        """Return the labels before anything is left out or removed."""
+        ids = class_ids(lesion.classes, self.schema)
+        if kidney.given or ids[0]:
+            return (yield from masked_argmax(kidney, lesion, geometry, ids))
+        labels, is_kidney = yield from completed_argmax(kidney, lesion, geometry, ids)
+        box = foreground_box(labels)
+        if box is not None:
+            found = labels[box.slices]  # what changes here changes in `labels`
+            found[~touching(found > 0, is_kidney[box.slices])] = 0
         return labels
 
     def _limit(

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_kidney_seg.core.geometry import Box
+from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.imaging.cropping import crop_pad
 from napari_kidney_seg.imaging.resampling import resize, resize_labels
 
@@ -131,3 +133,26 @@ class ScaleShift:
         factor = 1 + rng.uniform(-self.scale, self.scale)
         offset = rng.uniform(-self.shift, self.shift) * float(image.std())
         return image * np.float32(factor) + np.float32(offset), labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissedMasses:
+    """With `probability` the labels as a stage marks them that takes masses for something beside the kidney.
+
+    Attributes
+    ----------
+    probability : float
+    depth : (low, high)
+        Range, in voxels, of how far from healthy kidney a mass is still seen; what lies farther becomes background.
+    """
+
+    probability: float
+    depth: tuple[float, float]
+
+    def __call__(self, labels: Labels, rng: np.random.Generator) -> Labels:
+        """Return the labels with the outer parts of tumors and cysts missing, or as they are."""
+        if rng.random() >= self.probability:
+            return labels
+        healthy = KITS["kidney"].id
+        distance: Any = ndimage.distance_transform_edt(labels != healthy) if (labels == healthy).any() else np.inf
+        return np.where((labels > healthy) & (distance > rng.uniform(*self.depth)), 0, labels).astype(np.uint8)

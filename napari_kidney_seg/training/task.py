@@ -93,7 +93,7 @@ class StageTask:
         image, labels = known.window(data, rng, number)
         for change in recipe.augmentation if augmented else ():
             image, labels = change(image, labels, rng)
-        guides = [guide.target(labels).astype(np.float32) for guide in self.stage.guides]
+        guides = [guide.drawn(labels, rng) for guide in self.stage.guides]
         return torch.from_numpy(np.stack([image, *guides])), torch.from_numpy(recipe.target(labels))
 
     def validation_batches(self) -> Iterator[Batch]:
