@@ -46,7 +46,8 @@ RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 class Job:
     """One phantom to render: its number and seed, and the label maps it is made of.
 
-    A missing body is drawn. Missing kidneys are the body's own, or none where the body is missing too.
+    A missing body is drawn. Missing kidneys are the body's own, or none where the body is missing too. A missing phase
+    is drawn.
     """
 
     number: int
@@ -225,7 +226,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rich", action="store_true", help="grow 1 to 3 tumors, 0 to 2 cysts in kidneys of KiTS")
-    parser.add_argument("--phase", choices=PHASES, help="of all; default: drawn")
+    parser.add_argument("--phase", choices=PHASES, help="of all phantoms; default: drawn for each")
     parser.add_argument("--workers", type=int, default=1)
     return parser.parse_args()
 

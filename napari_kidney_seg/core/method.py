@@ -18,6 +18,7 @@ from napari_kidney_seg.core.errors import KidneySegError, UnknownMethodError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Box, Geometry, Shape, Spacing
 from napari_kidney_seg.core.grid import AS_STORED, FittedGrid, WorkingGrid
+from napari_kidney_seg.core.guide import Guide
 from napari_kidney_seg.core.labels import KITS, LabelSchema
 from napari_kidney_seg.core.recipe import Recipe
 
@@ -106,30 +107,6 @@ class StageOutput:
         inside = mask[box.slices] != 0
         region = RegionOutput(box=box, probabilities=np.stack([~inside, inside]).astype(np.float16))
         return cls(stage=stage, classes=classes, regions=(region,), given=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Guide:
-    """The organ that an earlier stage found, seen by a network beside the CT.
-
-    Attributes
-    ----------
-    source : str
-        Name of the stage (background, organ) whose probability of organ is a channel of the input.
-    target : callable (labels) -> 0 or 1
-        What stands in for that probability in training: the organ of the reference, from label ids (Z, Y, X).
-    errors : callable (labels, rng) -> labels, or None
-        What that stage overlooks, taken from the labels of training windows before `target` sees them.
-    """
-
-    source: str
-    target: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-    errors: Callable[..., NDArray[np.uint8]] | None = None
-
-    def drawn(self, labels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return the channel of a training window with `labels` (Z, Y, X)."""
-        seen = self.errors(labels, rng) if self.errors else labels
-        return self.target(seen).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +234,7 @@ class Method:
     fuses : names of the stages whose output `fuse` reads; empty when those are the ones that no other stage requires
     averagings : choices of how many predictions are averaged, where a person has one
     presets : mapping of preset name to function Method -> Method
-        Change sizes, and what few training steps need, never the cascade; ``"paper"`` and ``"compact"`` always exist.
+        Change sizes, and what few training steps need, never the stages; ``"paper"`` and ``"compact"`` always exist.
     preset : the preset this record has now
     """
 

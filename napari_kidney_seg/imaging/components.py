@@ -113,10 +113,14 @@ def remove_small(mask: NDArray[np.bool_], *, more_than_voxels: float) -> NDArray
 
 def touching(mask: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the components of `mask` (Z, Y, X) that hold a voxel of `seeds`."""
-    labels, sizes = _label(mask)
+    box = foreground_box(mask)
+    if box is None:
+        return np.zeros(mask.shape, bool)
+    inside = mask[box.slices]
+    labels, sizes = _label(inside)
     is_kept = np.zeros(len(sizes) + 1, bool)
-    is_kept[np.unique(labels[seeds & mask])] = True
-    return np.asarray(is_kept[labels])
+    is_kept[labels[seeds[box.slices] & inside]] = True
+    return _in_place(mask.shape, box.slices, is_kept[labels])
 
 
 def components(mask: NDArray[np.bool_]) -> list[Component]:
@@ -130,9 +134,24 @@ def components(mask: NDArray[np.bool_]) -> list[Component]:
     return [Component(voxels=int(sizes[i]), box=_box_of(slices[i]).moved_by(box.start)) for i in order]
 
 
+def numbered(mask: NDArray[np.bool_]) -> NDArray[np.unsignedinteger[Any]]:
+    """Return the component number 1..n of each voxel of `mask` (Z, Y, X), 0 outside it.
+
+    cc3d 4.1.1 reserves one number too few for voxels that alternate in a single row, and raises.
+    """
+    row = np.ravel(mask)
+    if max(mask.shape, default=0) == row.size:
+        starts = row & ~np.concatenate(([False], row[:-1]))
+        return np.where(row, np.cumsum(starts), 0).astype(np.uint32).reshape(mask.shape)
+    result: NDArray[np.unsignedinteger[Any]] = cc3d.connected_components(
+        np.ascontiguousarray(mask), connectivity=CONNECTIVITY
+    )
+    return result
+
+
 def _label(mask: NDArray[np.bool_]) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.int64]]:
     """Return component numbers 1..n for `mask`, and the n sizes in voxels."""
-    labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=CONNECTIVITY)
+    labels = numbered(mask)
     return labels, np.bincount(labels.ravel())[1:].astype(np.int64)
 
 

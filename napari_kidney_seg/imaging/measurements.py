@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist
 
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.volume import LabelVolume
-from napari_kidney_seg.imaging.components import CONNECTIVITY
+from napari_kidney_seg.imaging.components import numbered
 from napari_kidney_seg.imaging.cropping import foreground_box
 
 # No real second kidney of 489 KiTS23 cases is smaller (smallest 45 ml) and no false one larger than 5 ml.
@@ -151,7 +151,7 @@ def _parts(mask: NDArray[np.bool_], geometry: Geometry) -> Iterator[_Part]:
     box = foreground_box(mask)
     if box is None:
         return
-    numbers = cc3d.connected_components(np.ascontiguousarray(mask[box.slices]), connectivity=CONNECTIVITY)
+    numbers = numbered(mask[box.slices])
     statistics = cc3d.statistics(numbers)
     sizes = statistics["voxel_counts"][1:].astype(np.int64)
     for index in 1 + np.argsort(-sizes, kind="stable"):

@@ -6,13 +6,12 @@ thick as they would in the plane.
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_kidney_seg.core.geometry import Box, Spacing
-from napari_kidney_seg.imaging.components import CONNECTIVITY, voxel_ml
+from napari_kidney_seg.imaging.components import numbered, voxel_ml
 from napari_kidney_seg.imaging.cropping import foreground_box, paste
 
 _GAUSSIAN_REACH = 3.0  # sigmas; beyond it a Gaussian adds less than 0.3 %
@@ -66,7 +65,7 @@ def remove_islands(mask: NDArray[np.bool_], spacing: Spacing, min_ml: float) -> 
     box = foreground_box(mask)
     if box is None:
         return mask.copy()
-    numbers = _numbered(mask[box.slices])
+    numbers = numbered(mask[box.slices])
     # The tolerance lets a component of exactly `min_ml` stay whatever the rounding of the product.
     is_kept = np.bincount(numbers.ravel()) * voxel_ml(spacing) >= min_ml * (1 - 1e-9)
     is_kept[0] = False
@@ -87,7 +86,7 @@ def component_at(mask: NDArray[np.bool_], voxel: tuple[int, int, int]) -> tuple[
     outer = _box_around(mask)
     if outer is None:
         return None
-    numbers = _numbered(mask[outer.slices])
+    numbers = numbered(mask[outer.slices])
     inside = numbers == numbers[tuple(v - a for v, a in zip(voxel, outer.start, strict=True))]
     inner = foreground_box(inside)
     if inner is None:
@@ -98,11 +97,3 @@ def component_at(mask: NDArray[np.bool_], voxel: tuple[int, int, int]) -> tuple[
 def _box_around(mask: NDArray[np.bool_], margin: tuple[int, int, int] = (0, 0, 0)) -> Box | None:
     box = foreground_box(mask)
     return None if box is None else box.grown(margin, mask.shape)
-
-
-def _numbered(mask: NDArray[np.bool_]) -> NDArray[np.unsignedinteger]:
-    """Return the component number 1..n of each voxel of `mask`, 0 on background."""
-    numbers: NDArray[np.unsignedinteger] = cc3d.connected_components(
-        np.ascontiguousarray(mask), connectivity=CONNECTIVITY
-    )
-    return numbers

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import Geometry
-from napari_kidney_seg.imaging.components import CONNECTIVITY
+from napari_kidney_seg.imaging.components import numbered
 from napari_kidney_seg.imaging.cropping import foreground_box
 from napari_kidney_seg.imaging.measurements import MIDLINE_SHARE, SECOND_KIDNEY_ML
 
@@ -41,7 +40,7 @@ def patient_sides(mask: NDArray[np.bool_], geometry: Geometry) -> NDArray[np.uin
         return sides
     inside = np.ascontiguousarray(mask[box.slices])
     where = np.nonzero(inside)
-    numbers = cc3d.connected_components(inside, connectivity=CONNECTIVITY)[where].astype(np.intp) - 1
+    numbers = numbered(inside)[where].astype(np.intp) - 1
     x = _left_mm(where, geometry.cropped(box))
     sides[box.slices][where] = _sides_of(numbers, x, _midline(numbers, x, geometry))
     return sides

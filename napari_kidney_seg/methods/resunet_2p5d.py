@@ -3,7 +3,8 @@
 A 3D residual U-Net sees the whole scan squeezed into a small cube and finds the kidneys. One box around both is resized
 in-plane, its slices are left as they are, and two 2.5D residual U-Nets, which never down-sample along z, read it in
 blocks of slices: one tells kidney from the rest, one tells kidney, cyst and tumor apart inside the kidney. Predictions
-for a block and its z-mirror are averaged; small components are removed.
+for a block and its z-mirror are averaged; small components are removed. In the preset ``compact`` the lesion stage also
+sees the kidney stage's answer and knows a background: masses at a kidney that were overlooked there are added.
 
 ======  ==========================  ==================  ==========================
 stage   sees                        size (z, y, x)      answers
@@ -29,7 +30,8 @@ from typing import TYPE_CHECKING, Any
 from napari_kidney_seg.core.errors import KidneySegError, check_choice
 from napari_kidney_seg.core.geometry import Shape
 from napari_kidney_seg.core.grid import WorkingGrid
-from napari_kidney_seg.core.method import Cleaning, Guide, Method, Paper, Stage
+from napari_kidney_seg.core.guide import Guide
+from napari_kidney_seg.core.method import Cleaning, Method, Paper, Stage
 from napari_kidney_seg.core.recipe import IGNORE, Recipe
 from napari_kidney_seg.imaging.components import KeepLargerByGrid, KeepLargerThan, KeepLargerThanMl, KeepLargest
 from napari_kidney_seg.imaging.intensity import Window
@@ -65,7 +67,8 @@ LESION_CLASSES = MappingProxyType(
         4: (("background", "kidney", "cyst", "tumor"), ClassOfLabel((0, 1, 3, 2)), (0.25, 1.0, 2.0, 2.0)),
     }
 )
-MISSED = MissedMasses(probability=0.5, depth=(0, 8))  # by the kidney stage, in half of the windows; our choice
+MISSED = MissedMasses(probability=0.5, depth_voxels=(0, 8))  # by the kidney stage, in training; our choice
+COMPLETING = 4  # lesion classes that let the lesion stage add masses to the outline
 LESION_INPUTS = IMAGE, GUIDED = "image", "image+kidney_prob"
 COMPONENT_RULES: Mapping[str, Cleaning] = MappingProxyType(
     {
@@ -85,8 +88,8 @@ class Choices:
     lesion_input : ``"image"`` or ``"image+kidney_prob"``
         What the lesion network sees: the CT, or also the probability of the kidney stage, as in ``compact`` always.
     lesion_classes : 3 or 4
-        Kidney, cyst and tumor, learned inside the kidneys alone; or these after a background, learned everywhere. The
-        kidney stage draws the outline either way.
+        Kidney, cyst and tumor, learned inside the kidneys alone; or these after a background, learned everywhere, as in
+        ``compact`` always. Masses that the kidney stage overlooked are then added to its outline.
     ohem_topk : float, 0..1
         Share of a window's voxels, the hardest, that count in the cross-entropy: 1 for all, 0.3 to mine them.
     mixup_alpha : float
@@ -123,7 +126,6 @@ def residual_unet(**sizes: Any) -> torch.nn.Module:
     return ResidualUNet(**sizes)
 
 
-# Every level down-samples every axis.
 COARSE_NET = {"classes": 2, "widths": (16, 32, 64, 128, 256), "kernels": (CUBE,) * 5, "strides": ((2, 2, 2),) * 4}
 # In-plane kernels at the two finest levels, no down-sampling along z.
 FINE_NET = COARSE_NET | {"widths": (32, 64, 128, 256), "kernels": (FLAT, FLAT, CUBE, CUBE), "strides": ((1, 2, 2),) * 3}
@@ -216,24 +218,20 @@ def lesion_stage(choices: Choices) -> Stage:
         target=target,
         loss=partial(dice_cross_entropy, weights, choices.ohem_topk),
     )
-    lesion = replace(
+    errors = MISSED if choices.lesion_classes == COMPLETING else None  # else it is asked inside the kidneys alone
+    guides = (Guide(source="kidney", target=KIDNEY_TARGET, errors=errors),) if choices.lesion_input == GUIDED else ()
+    return replace(
         kidney,
         name="lesion",
         title="Lesion ResUNet: tells cyst and tumor from kidney",
         classes=names,
-        network_args={**FINE_NET, "classes": len(names)},
+        network_args=FINE_NET | {"classes": len(names)} | ({"channels": 1 + len(guides)} if guides else {}),
         requires=("kidney",),
+        guides=guides,
         # The coarse box where there is one, as in the paper; around the kidneys alone when a person gave them.
         region=replace(kidney.region, sources=("coarse", "kidney")),  # type: ignore[type-var]
         recipe=recipe,
     )
-    return _guided(lesion) if choices.lesion_input == GUIDED else lesion
-
-
-def _guided(lesion: Stage) -> Stage:
-    """Return the lesion stage with the kidney probability beside the CT (in training the reference)."""
-    guides = (Guide(source="kidney", target=KIDNEY_TARGET, errors=MISSED),)
-    return replace(lesion, guides=guides, network_args={**lesion.network_args, "channels": 1 + len(guides)})
 
 
 # -- presets -----------------------------------------------------------------------------------------------------------
@@ -253,13 +251,9 @@ def _resized(
 
 
 def _compact(choices: Choices, method: Method) -> Method:
-    """Return a third of the in-plane resolution, 3 mm slices, narrower networks; lesions kidney by kidney.
-
-    The lesion stage has a guide, whose errors it learns to mend: a mass that bulges out of a kidney is looked for in
-    what the kidney stage left out too.
-    """
+    """Return a third of the in-plane resolution, 3 mm slices, narrow networks; lesions kidney by kidney, completed."""
     coarse, kidney, _ = method.stages
-    lesion = lesion_stage(replace(choices, lesion_input=GUIDED, lesion_classes=4))
+    lesion = lesion_stage(replace(choices, lesion_input=GUIDED, lesion_classes=COMPLETING))
     distortions = (*MILD_DISTORTIONS, Flip(axes=(0,)))
     fine = (replace(s, recipe=replace(s.recipe, augmentation=distortions)) for s in (kidney, lesion))
     second, third = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
@@ -287,7 +281,7 @@ def resunet_2p5d(choices: Choices) -> Method:
         title="Coarse-to-fine 2.5D ResUNet",
         idea=(
             "A small 3D network finds the kidneys in the whole scan; two networks that look slice by slice, with a "
-            "little context along z, then outline the kidneys and tell cyst and tumor from kidney inside them."
+            "little context along z, then outline the kidneys and tell cyst and tumor from kidney."
         ),
         paper=Paper(
             authors="Cancan Chen, Rongguo Zhang",

@@ -1,6 +1,7 @@
 """Random changes to a training window: image and labels together, on arrays (Z, Y, X).
 
 Every augmentation is a frozen record called as ``augmentation(image, labels, rng) -> (image, labels)``.
+`MissedMasses` changes labels alone.
 """
 
 from __future__ import annotations
@@ -137,22 +138,26 @@ class ScaleShift:
 
 @dataclass(frozen=True, kw_only=True)
 class MissedMasses:
-    """With `probability` the labels as a stage marks them that takes masses for something beside the kidney.
+    """The labels as a kidney stage sees them when it overlooks the outer part of masses.
+
+    Not a change of the window but an error of what guides a network (`core.guide.Guide`): called as
+    ``errors(labels, rng) -> labels``.
 
     Attributes
     ----------
     probability : float
-    depth : (low, high)
-        Range, in voxels, of how far from healthy kidney a mass is still seen; what lies farther becomes background.
+    depth_voxels : (low, high)
+        How far from healthy kidney a mass is still seen; what lies farther becomes background. Where the window shows
+        no healthy kidney, its masses are overlooked as a whole.
     """
 
     probability: float
-    depth: tuple[float, float]
+    depth_voxels: tuple[float, float]
 
     def __call__(self, labels: Labels, rng: np.random.Generator) -> Labels:
         """Return the labels with the outer parts of tumors and cysts missing, or as they are."""
         if rng.random() >= self.probability:
             return labels
-        healthy = KITS["kidney"].id
+        healthy = KITS["kidney"].id  # tumor and cyst have higher ids
         distance: Any = ndimage.distance_transform_edt(labels != healthy) if (labels == healthy).any() else np.inf
-        return np.where((labels > healthy) & (distance > rng.uniform(*self.depth)), 0, labels).astype(np.uint8)
+        return np.where((labels > healthy) & (distance > rng.uniform(*self.depth_voxels)), 0, labels).astype(np.uint8)

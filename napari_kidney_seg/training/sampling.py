@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.method import Stage
+from napari_kidney_seg.imaging.components import numbered
 from napari_kidney_seg.imaging.cropping import crop_pad, foreground_box
 from napari_kidney_seg.imaging.resampling import resize, resize_labels
 from napari_kidney_seg.inference.prepare import normalized
@@ -95,7 +95,7 @@ class RegionSlab:
         box = foreground_box(labels)
         if box is None or rng.random() >= self.one_kidney:
             return box
-        components = cc3d.connected_components(np.ascontiguousarray(labels[box.slices] > 0))
+        components = numbered(labels[box.slices] > 0)
         sizes = np.bincount(components.ravel())[1:]
         kidneys: NDArray[Any] = np.flatnonzero(sizes > SECOND_KIDNEY_SHARE * sizes.max()) + 1
         with_lesion = np.intersect1d(kidneys, components[labels[box.slices] > KIDNEY])

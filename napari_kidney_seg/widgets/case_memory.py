@@ -1,7 +1,11 @@
-"""What is remembered of the scan in a layer while it is open: the last run on it and the stage outputs it left."""
+"""What is remembered of layers while they are open.
+
+Of a scan the last run on it and the stage outputs it left; of a mask the run that filled it, which outlives the scan.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -13,7 +17,7 @@ from napari_kidney_seg.widgets.job import MethodChoice
 from napari_kidney_seg.widgets.saving import FinishedRun
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
 
 class CaseMemory(QObject):
@@ -53,10 +57,23 @@ class CaseMemory(QObject):
         return self._outputs
 
 
-# One memory per scan for all widgets of the window; it goes when the layer goes.
+# One memory per scan for all widgets of the window, one run per mask; each goes when its layer goes.
 _MEMORIES: WeakKeyDictionary[Image, CaseMemory] = WeakKeyDictionary()
+_RUNS: WeakKeyDictionary[Labels, FinishedRun] = WeakKeyDictionary()
 
 
 def memory_of(layer: Image) -> CaseMemory:
     """Return the memory of the scan in `layer`, the same for every widget."""
     return _MEMORIES.setdefault(layer, CaseMemory())
+
+
+def remember_run(layers: Iterable[Labels], run: FinishedRun) -> None:
+    """Keep that `run` filled `layers`."""
+    for layer in layers:
+        _RUNS[layer] = run
+
+
+def latest_run(layers: Iterable[Labels]) -> FinishedRun | None:
+    """Return the last of the runs that filled `layers`; None where none is known."""
+    runs = [_RUNS[layer] for layer in layers if layer in _RUNS]
+    return max(runs, key=lambda run: run.finished, default=None)

@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from napari_kidney_seg.core.events import Event, Notice
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import LabelVolume
-from napari_kidney_seg.widgets.case_memory import memory_of
+from napari_kidney_seg.widgets.case_memory import memory_of, remember_run
 from napari_kidney_seg.widgets.job import MethodChoice, SegmentJob
 from napari_kidney_seg.widgets.layers import add_label_layers, layers_to_replace, mark_as_run, volume_from_layer
 from napari_kidney_seg.widgets.run_panel import RunPanel
@@ -89,10 +89,10 @@ class CaseRunner(QObject):
         layers = add_label_layers(self._viewer, result.labels, done.layer)
         mark_as_run(layers)
         show_labels(self._viewer, layers[0])
+        run = FinishedRun.of(done.job, result, done.started)
+        remember_run(layers, run)
         memory = memory_of(done.layer)
-        memory.finished = FinishedRun(
-            job=done.job, result=result, started=done.started, finished=datetime.now().astimezone()
-        )
+        memory.finished = run
         memory.ran.emit()
         self.finished.emit(done.layer)
 

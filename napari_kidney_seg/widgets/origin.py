@@ -32,9 +32,9 @@ class Origin:
 def origin_of(made_by: MadeBy) -> Origin:
     """Return what made a mask: the run of this session, or what the record beside the file it was opened from says."""
     if made_by.run is not None:
-        job, moment = made_by.run.job, made_by.run.finished.isoformat()
-        notices = (*made_by.run.result.notices, *map(given_notice, job.given))
-        return _origin(f"Made by {_in_words(job.choice.method, job.choice.preset, moment)}.", notices)
+        run, choice = made_by.run, made_by.run.choice
+        notices = (*run.result.notices, *map(given_notice, run.given))
+        return _origin(f"Made by {_in_words(choice.method, choice.preset, run.finished.isoformat())}.", notices)
     if made_by.opened_from is None:
         return Origin()
     opened, record = f"Opened from {made_by.opened_from.name}", record_beside(made_by.opened_from)

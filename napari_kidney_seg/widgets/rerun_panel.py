@@ -83,7 +83,7 @@ class RerunPanel(QWidget):
 
     def _last_choice(self) -> MethodChoice | None:
         finished = memory_of(self._layer).finished if self._layer is not None else None
-        return finished.job.choice if finished is not None else None
+        return finished.choice if finished is not None else None
 
     def _method(self) -> Method:
         choice = self._last_choice()

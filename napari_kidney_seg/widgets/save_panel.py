@@ -16,7 +16,7 @@ from napari_kidney_seg.core.events import Event, Notice
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.volume import LabelVolume
 from napari_kidney_seg.io.naming import WRITABLE_SUFFIXES, image_suffix
-from napari_kidney_seg.widgets.case_memory import memory_of
+from napari_kidney_seg.widgets.case_memory import latest_run, memory_of
 from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.layers import class_layers, compose_layers, label_layers, scan_record
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
@@ -206,9 +206,14 @@ def _on_the_scan(labels: LabelVolume, scan: Image) -> LabelVolume:
 
 
 def _made_by(layers: Iterable[Labels], finished: FinishedRun | None) -> MadeBy:
-    """Return what made the mask in `layers`: the last run, else the file that some were opened from, else a person."""
-    records = [record for layer in layers if (record := record_of(layer.metadata)) is not None]
-    if any(record.is_of_run for record in records):
-        return MadeBy(run=finished)
-    files = {record.opened_from for record in records} - {None}
+    """Return what made the mask in `layers`: a run, else the file that some were opened from, else a person.
+
+    `finished` is the last run on the scan, for copies of layers; the run that filled a layer is known also where that
+    scan was closed and opened again.
+    """
+    records = {layer: record for layer in layers if (record := record_of(layer.metadata)) is not None}
+    of_run = [layer for layer, record in records.items() if record.is_of_run]
+    if of_run:
+        return MadeBy(run=latest_run(of_run) or finished)
+    files = {record.opened_from for record in records.values()} - {None}
     return MadeBy(opened_from=files.pop() if len(files) == 1 else None)

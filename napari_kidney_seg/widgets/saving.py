@@ -24,7 +24,7 @@ from napari_kidney_seg.io.sidecar import (
     write_sidecar,
 )
 from napari_kidney_seg.methods import get_method
-from napari_kidney_seg.widgets.job import SegmentJob
+from napari_kidney_seg.widgets.job import MethodChoice, SegmentJob
 
 if TYPE_CHECKING:
     from napari_kidney_seg.inference.cascade import CascadeResult
@@ -35,12 +35,38 @@ GIVEN = "given_mask"  # code of the notices that a stage was not run
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FinishedRun:
-    """A run that returned: what was asked, what came, and when."""
+    """A run that returned: what was asked, what came, and when. Of the scan it keeps no voxels.
 
-    job: SegmentJob
+    Attributes
+    ----------
+    choice : MethodChoice
+    source : Source or None
+        The file of the scan.
+    given : tuple of str
+        Stages whose place a person's mask took.
+    result : CascadeResult
+        Without the outputs of the stages.
+    started, finished : datetime
+    """
+
+    choice: MethodChoice
+    source: Source | None
+    given: tuple[str, ...]
     result: CascadeResult
     started: datetime
     finished: datetime
+
+    @classmethod
+    def of(cls, job: SegmentJob, result: CascadeResult, started: datetime) -> FinishedRun:
+        """Return the record of the run of `job` that has just returned `result`."""
+        return cls(
+            choice=job.choice,
+            source=job.volume.source,
+            given=tuple(job.given),
+            result=replace(result, outputs={}),
+            started=started,
+            finished=datetime.now().astimezone(),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +150,10 @@ def given_notice(stage: str) -> Notice:
 
 def run_record(labels: LabelVolume, run: FinishedRun) -> RunRecord:
     """Return what made `labels`, with the volumes they have now."""
-    choice, result = run.job.choice, run.result
-    source, known = run.job.volume.source, get_method(choice.method, choice.preset).classes
+    choice, result, source = run.choice, run.result, run.source
+    known = get_method(choice.method, choice.preset).classes
     is_edited = not np.array_equal(labels.array, result.labels.array)
-    added = (*(given_notice(stage) for stage in run.job.given), *((EDITED,) if is_edited else ()))
+    added = (*(given_notice(stage) for stage in run.given), *((EDITED,) if is_edited else ()))
     return RunRecord(
         source=str(source.path) if source else labels.name,
         source_sha256=source.sha256 if source else "",

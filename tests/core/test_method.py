@@ -7,7 +7,8 @@ import pytest
 
 from napari_kidney_seg.core.errors import KidneySegError, UnknownMethodError
 from napari_kidney_seg.core.geometry import Box
-from napari_kidney_seg.core.method import Guide, Method, Paper, Stage, StageOutput
+from napari_kidney_seg.core.guide import Guide
+from napari_kidney_seg.core.method import Method, Paper, Stage, StageOutput
 from napari_kidney_seg.core.recipe import Recipe
 
 

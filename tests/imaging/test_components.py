@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.imaging.components import (
@@ -9,7 +10,9 @@ from napari_kidney_seg.imaging.components import (
     KeepLargest,
     components,
     largest_components,
+    numbered,
     remove_small,
+    touching,
 )
 
 SPACING = (2.0, 1.0, 1.0)
@@ -118,3 +121,32 @@ def test_a_rule_in_voxels_gives_way_to_milliliters_on_unusual_grids(spacing, kep
     remaining = rule(blocks(3, 4, 5), spacing)
 
     assert remaining[1, ::3].sum(axis=1).tolist() == kept
+
+
+def test_of_components_those_that_hold_a_seed_are_kept():
+    mask = np.array([1, 1, 0, 1, 1, 0, 1], bool).reshape(1, 1, -1)
+    seeds = np.array([0, 1, 1, 0, 0, 0, 1], bool).reshape(1, 1, -1)
+
+    assert touching(mask, seeds).ravel().tolist() == [True, True, False, False, False, False, True]
+    assert not touching(mask, np.zeros_like(seeds)).any()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_voxels_that_alternate_in_one_row_are_numbered_in_turn(axis):
+    shape = tuple(7 if n == axis else 1 for n in range(3))
+
+    numbers = numbered(np.array([1, 0, 1, 1, 0, 0, 1], bool).reshape(shape))
+
+    assert numbers.shape == shape
+    assert numbers.ravel().tolist() == [1, 0, 2, 2, 0, 0, 3]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 6), (1, 4, 5), (5, 1, 4), (4, 5, 6)])
+def test_components_are_those_of_scipy(shape):
+    mask = np.random.default_rng(4).uniform(size=shape) < 0.3
+    expected, count = ndimage.label(mask, np.ones((3, 3, 3)))
+
+    numbers = numbered(mask)
+
+    assert numbers.max() == count
+    assert len(np.unique(np.stack([numbers[mask], expected[mask]]), axis=1).T) == count  # one for one

@@ -92,7 +92,7 @@ def organ_only(outputs, geometry):
 
 
 def fuse_three(outputs, geometry):
-    """Fuse kidney and lesion stages as method 003 does."""
+    """Fuse kidney and lesion stages as resunet-2.5d does with three classes."""
     return masked_argmax(outputs["kidney"], outputs["lesion"], geometry, (1, 3, 2))
 
 

@@ -16,7 +16,7 @@ from napari_kidney_seg.core.errors import (
 from napari_kidney_seg.core.events import Notice, Progress, StageDone, result_of
 from napari_kidney_seg.core.geometry import AxisMap, Geometry
 from napari_kidney_seg.core.grid import WorkingGrid
-from napari_kidney_seg.core.method import Guide
+from napari_kidney_seg.core.guide import Guide
 from napari_kidney_seg.core.volume import LabelVolume, Source, Volume
 from napari_kidney_seg.imaging.cropping import padded_to
 from napari_kidney_seg.imaging.resampling import resize

@@ -10,7 +10,7 @@ from torch import nn
 
 from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.events import result_of
-from napari_kidney_seg.core.method import Guide
+from napari_kidney_seg.core.guide import Guide
 from napari_kidney_seg.inference.background import in_background
 from napari_kidney_seg.inference.engines import openvino_engine, torch_engine
 from napari_kidney_seg.inference.engines.build import build_engine

@@ -4,7 +4,7 @@ from napari_kidney_seg.core.events import result_of
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.imaging.resampling import resize
-from napari_kidney_seg.inference.fusion import Restored, mask_of, masked_argmax
+from napari_kidney_seg.inference.fusion import Restored, completed_argmax, mask_of, masked_argmax
 
 GEOMETRY = Geometry.from_spacing((40, 12, 14), (2.0, 1.0, 1.0))
 LESION = ("kidney", "cyst", "tumor")
@@ -84,6 +84,39 @@ def test_a_background_class_never_wins_inside_the_organ():
     labels = result_of(masked_argmax(organ, lesion, Geometry.from_spacing((1, 1, 2), (1.0, 1.0, 1.0)), (0, 1, 2)))
 
     assert labels[0, 0].tolist() == [1, 2]
+
+
+class TestCompletedArgmax:
+    """A row of five voxels, the first two of them organ; ids are not the indices of the classes."""
+
+    IDS, CLASSES = (0, 1, 3, 2), ("background", "kidney", "cyst", "tumor")
+    GEOMETRY = Geometry.from_spacing((1, 1, 5), (1.0, 1.0, 1.0))
+
+    def completed(self, *lesions):
+        box = Box((0, 0, 0), (1, 1, 5))
+        organ = stage_output(("background", "kidney"), (box, row([0.4, 0.4, 0.9, 0.9, 0.9], [0.6, 0.6, 0.1, 0.1, 0.1])))
+        labels, is_organ = result_of(
+            completed_argmax(organ, stage_output(self.CLASSES, *lesions), self.GEOMETRY, self.IDS)
+        )
+        assert is_organ[0, 0].tolist() == [True, True, False, False, False]
+        return labels[0, 0].tolist()
+
+    def test_beside_the_organ_only_a_lesion_counts_and_only_where_it_is_the_likeliest_class(self):
+        values = row([0.6, 0.6, 0.4, 0.2, 0.2], [0.3, 0.1, 0.3, 0.6, 0.2], [0.0] * 5, [0.1, 0.3, 0.3, 0.2, 0.6])
+
+        assert self.completed((Box((0, 0, 0), (1, 1, 5)), values)) == [1, 2, 0, 0, 2]
+
+    def test_where_the_lesion_stage_did_not_look_the_organ_is_healthy_and_the_rest_background(self):
+        values = row([0.1, 0.1], [0.0, 0.0], [0.9, 0.9], [0.0, 0.0])
+
+        assert self.completed((Box((0, 0, 1), (1, 1, 3)), values)) == [1, 3, 3, 0, 0]
+        assert self.completed() == [1, 1, 0, 0, 0]
+
+    def test_where_two_of_its_regions_overlap_their_mean_counts(self):
+        sure, unsure = row([0.0], [0.0], [0.9], [0.1]), row([0.6], [0.0], [0.0], [0.4])
+        place = Box((0, 0, 3), (1, 1, 4))
+
+        assert self.completed((place, sure), (place, unsure)) == [1, 1, 0, 3, 0]
 
 
 def test_a_fusion_says_which_slice_it_has_come_to():

@@ -94,6 +94,70 @@ def test_a_kidney_that_a_person_gave_stays_however_small(organ):
     np.testing.assert_array_equal(result_of(FUSION(outputs(organ, given=True), GRID)), organ)
 
 
+class TestALesionStageWithBackground:
+    """A tumor in columns 8 to 19, of which the kidney stage outlined those up to 11; another lies by itself."""
+
+    FUSION = MaskedFusion(keep=KeepLargerThan(voxels=200))
+
+    @pytest.fixture
+    def lesion(self, organ):
+        index = organ.copy()
+        index[4:8, 6:14, 8:20] = 3
+        index[4:8, 6:14, 40:56] = 3  # 512 voxels, 10 ml
+        return self.answer(index)
+
+    @staticmethod
+    def answer(index):
+        return output("lesion", ("background", "kidney", "cyst", "tumor"), index)
+
+    def found(self, organ, lesion, **changes):
+        steps, labels = finished(self.FUSION(outputs(organ, **changes) | {"lesion": lesion}, GRID))
+        return labels, [step for step in steps if isinstance(step, Notice)]
+
+    def test_what_bulges_out_of_the_outline_is_added(self, organ, lesion):
+        labels, _ = self.found(organ, lesion)
+
+        assert np.flatnonzero(labels[5, 8] == 2)[:12].tolist() == list(range(8, 20))
+        assert np.count_nonzero(labels) == np.count_nonzero(organ) + 4 * 8 * 8
+
+    def test_what_touches_no_kidney_is_left_out_and_told(self, organ, lesion):
+        labels, (notice,) = self.found(organ, lesion)
+
+        assert not labels[:, :, 20:].any()
+        assert notice.code == "masses_detached"
+        assert notice.text.startswith("10 ml that looked like a mass touched no kidney")
+        assert "in slices 4 to 7." in notice.text
+
+    def test_a_speck_of_the_kidney_stage_makes_no_kidney_of_what_it_touches(self, organ, lesion):
+        organ[5, 8, 39] = 1
+
+        labels, _ = self.found(organ, lesion)
+
+        assert not labels[:, :, 20:].any()
+
+    def test_an_outline_that_a_person_drew_is_kept(self, organ, lesion):
+        labels, notices = self.found(organ, lesion, given=True)
+
+        np.testing.assert_array_equal(labels > 0, organ > 0)
+        assert np.flatnonzero(labels[5, 8] == 2).tolist() == list(range(8, 12))
+        assert notices == []
+
+    def test_where_no_kidney_was_found_no_mass_is_either(self, organ, lesion):
+        labels, _ = self.found(np.zeros_like(organ), lesion)
+
+        assert not labels.any()
+
+    def test_what_touches_only_through_what_is_out_of_reach_is_left_out(self, organ):
+        coarse = output("coarse", ("background", "kidney"), organ.copy())
+        index = organ.copy()
+        index[5, 4, 12:20] = index[5, 4:12, 19] = index[5, 11, 13:20] = 3  # out from the kidney and back, almost to it
+        near = replace(self.FUSION, reach=Reach(source="coarse", mm=6.0))
+
+        labels = result_of(near(outputs(organ) | {"lesion": self.answer(index), "coarse": coarse}, GRID))
+
+        assert np.argwhere(labels == 2).tolist() == [[5, 4, 12], [5, 4, 13], [5, 4, 14]]
+
+
 class TestReach:
     """The kidney of 32 ml reaches from column 2 to 11; a muscle of 60 ml goes on from there."""
 
@@ -117,7 +181,7 @@ class TestReach:
         (notice,) = [step for step in steps if isinstance(step, Notice)]
         assert notice.code == "out_of_reach"
         assert notice.text.startswith(
-            "54 ml that looked like kidney lay more than 6 mm from the kidneys of stage 'coarse'"
+            "54 ml that looked like kidney or a mass lay more than 6 mm from the kidneys of stage 'coarse'"
         )
 
     def test_without_a_coarse_output_everything_counts(self, found):

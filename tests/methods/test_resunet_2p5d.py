@@ -11,7 +11,8 @@ from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.core.recipe import IGNORE
 from napari_kidney_seg.imaging.components import KeepLargerThan, KeepLargerThanMl
 from napari_kidney_seg.io.bundle import describe_stage
-from napari_kidney_seg.methods.resunet_2p5d import METHOD, Choices, resunet_2p5d
+from napari_kidney_seg.methods.resunet_2p5d import METHOD, MISSED, Choices, resunet_2p5d
+from napari_kidney_seg.training.class_lookup import ClassOfLabel
 from tests.inference.fakes import segment
 from tests.methods.fakes import dice, kidneys, marked_scan, with_oracles
 
@@ -98,7 +99,9 @@ def kinds(recipe):
 def test_the_preset_compact_changes_sizes_distortions_and_what_the_lesion_stage_sees():
     added = {"coarse": set(), "kidney": set(), "lesion": {"channels"}}
     for paper, compact in zip(METHOD.stages, METHOD.with_preset("compact").stages, strict=True):
-        assert (compact.intensity, compact.mirrors, compact.classes) == (paper.intensity, paper.mirrors, paper.classes)
+        background = ("background",) if paper.name == "lesion" else ()
+        assert compact.classes == (*background, *paper.classes)
+        assert (compact.intensity, compact.mirrors) == (paper.intensity, paper.mirrors)
         assert kinds(compact.recipe) == kinds(paper.recipe)
         changed = {"one_kidney": 1.0} if paper.name == "lesion" else {}
         assert compact.recipe.sampler == replace(paper.recipe.sampler, **changed)
@@ -166,7 +169,7 @@ def test_mining_of_voxels_and_mixup_are_chosen_for_all_stages():
     assert [stage.recipe.mixup_alpha for stage in stages] == [0] * 3
 
 
-def test_a_lesion_stage_with_background_is_asked_everywhere_and_still_obeys_the_kidney_stage():
+def test_a_lesion_stage_with_background_is_asked_everywhere():
     method = resunet_2p5d(Choices(lesion_classes=4)).with_preset("compact")
     lesion = method.stage("lesion")
     labels, geometry = kidneys(tumor_mm=24)
@@ -176,7 +179,7 @@ def test_a_lesion_stage_with_background_is_asked_everywhere_and_still_obeys_the_
     assert lesion.classes == ("background", "kidney", "cyst", "tumor")
     assert lesion.network_args["classes"] == 4
     assert lesion.recipe.target(IDS).tolist() == [0, 1, 3, 2]
-    assert lesion.recipe.loss().class_weights == (1.0, 1.0, 2.0, 2.0)
+    assert lesion.recipe.loss().class_weights == (0.25, 1.0, 2.0, 2.0)
     assert all(dice(found == number, labels == number) > 0.95 for number in (1, 2))
     assert dice(found == 3, labels == 3) > 0.8  # small, and its rim has the intensity of kidney
 
@@ -191,14 +194,54 @@ def test_a_guided_lesion_stage_has_weights_of_its_own():
 
 
 @pytest.mark.parametrize("choices", [Choices(lesion_input="image+kidney_prob"), Choices(lesion_classes=4)], ids=str)
-@pytest.mark.parametrize("preset", ["compact", "smoke"])
-def test_presets_keep_the_choices(choices, preset):
+def test_the_preset_smoke_keeps_the_choices(choices):
     method = resunet_2p5d(choices)
 
-    for paper, small in zip(method.stages, method.with_preset(preset).stages, strict=True):
+    for paper, small in zip(method.stages, method.with_preset("smoke").stages, strict=True):
         assert small.network_args["classes"] == paper.network_args["classes"]
         assert (small.classes, small.recipe.target) == (paper.classes, paper.recipe.target)
-        assert set(paper.guides) <= set(small.guides)  # compact always guides the lesion stage
+        assert small.guides == paper.guides
+
+
+def test_the_preset_compact_keeps_the_other_choices():
+    stages = resunet_2p5d(Choices(ohem_topk=0.3, mixup_alpha=0)).with_preset("compact").stages
+
+    assert [stage.recipe.loss().hardest_share for stage in stages] == [0.3] * 3
+    assert [stage.recipe.mixup_alpha for stage in stages] == [0] * 3
+
+
+def test_only_a_lesion_stage_that_can_add_masses_learns_from_errors_of_its_guide():
+    (inside,) = resunet_2p5d(Choices(lesion_input="image+kidney_prob")).stage("lesion").guides
+    (completing,) = METHOD.with_preset("compact").stage("lesion").guides
+
+    assert inside.errors is None
+    assert completing.errors == MISSED
+
+
+class TestCompletion:
+    """The kidney stage takes the tumor for something else, the lesion stage sees it."""
+
+    @pytest.fixture
+    def method(self):
+        coarse, kidney, lesion = resunet_2p5d(Choices(lesion_classes=4)).with_preset("compact").stages
+        blind = replace(kidney, recipe=replace(kidney.recipe, target=ClassOfLabel((0, 1, 0, 1))))
+        return with_oracles(replace(METHOD, stages=(coarse, blind, lesion)))
+
+    def test_the_tumor_is_added_to_the_outline(self, method):
+        labels, geometry = kidneys(tumor_mm=24)
+
+        found = segment(marked_scan(labels, geometry), method).labels.array
+
+        assert dice(found == 2, labels == 2) > 0.9
+        assert dice(found > 0, labels > 0) > 0.95
+
+    def test_a_kidney_that_a_person_gave_is_kept_as_it_is(self, method):
+        labels, geometry = kidneys(tumor_mm=24)
+        without = np.isin(labels, (1, 3)).astype(np.uint8)
+
+        found = segment(marked_scan(labels, geometry), method, given={"kidney": without}).labels.array
+
+        np.testing.assert_array_equal(found > 0, without > 0)
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,19 @@ def arguments(tmp_path):
         anatomy_share=0.25,
         seed=1,
         rich=False,
+        phase=None,
     )
 
 
 def test_the_plan_is_the_same_for_the_same_arguments(make_phantoms, arguments):
     assert make_phantoms.plan(arguments) == make_phantoms.plan(arguments)
+
+
+def test_a_phase_is_that_of_all_phantoms_and_changes_nothing_else(make_phantoms, arguments):
+    drawn = make_phantoms.plan(arguments)
+    arguments.phase = "non-contrast"
+
+    assert make_phantoms.plan(arguments) == [replace(job, phase="non-contrast") for job in drawn]
 
 
 def test_training_phantoms_use_no_validation_case(make_phantoms, arguments):

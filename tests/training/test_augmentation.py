@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from napari_kidney_seg.training.augmentation import BrightnessContrastGamma, Elastic, Flip, ScaleShift, Zoom
+from napari_kidney_seg.training.augmentation import (
+    BrightnessContrastGamma,
+    Elastic,
+    Flip,
+    MissedMasses,
+    ScaleShift,
+    Zoom,
+)
 
 RNG_SEED = 3
 
@@ -119,3 +126,29 @@ def test_scale_and_shift_are_one_line_through_all_voxels_within_their_ranges():
     assert 0 < abs(slope - 1) <= 0.1
     assert 0 < abs(offset) <= 0.1 * image.std()
     assert same is labels
+
+
+class TestMissedMasses:
+    """A kidney of three voxels in a row, then a mass of four."""
+
+    LABELS = np.array([0, 1, 1, 1, 2, 2, 3, 2, 0], np.uint8).reshape(1, 1, -1)
+
+    @pytest.mark.parametrize(
+        ("depth", "seen"),
+        [(0, [0, 1, 1, 1, 0, 0, 0, 0, 0]), (2, [0, 1, 1, 1, 2, 2, 0, 0, 0]), (4, [0, 1, 1, 1, 2, 2, 3, 2, 0])],
+    )
+    def test_a_mass_is_seen_as_far_from_healthy_kidney_as_the_depth(self, depth, seen):
+        missed = MissedMasses(probability=1, depth_voxels=(depth, depth))(self.LABELS, np.random.default_rng(0))
+
+        assert missed.ravel().tolist() == seen
+        assert missed.dtype == np.uint8
+
+    def test_a_mass_without_any_healthy_kidney_is_missed_as_a_whole(self):
+        labels = np.where(self.LABELS == 1, 0, self.LABELS)
+
+        assert not MissedMasses(probability=1, depth_voxels=(8, 8))(labels, np.random.default_rng(0)).any()
+
+    def test_with_probability_0_nothing_is_missed(self):
+        same = MissedMasses(probability=0, depth_voxels=(0, 0))(self.LABELS, np.random.default_rng(0))
+
+        np.testing.assert_array_equal(same, self.LABELS)

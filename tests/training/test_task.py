@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ import torch
 from napari_kidney_seg.core.recipe import IGNORE
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.methods.resunet_2p5d import Choices, resunet_2p5d
+from napari_kidney_seg.training.augmentation import MissedMasses
 from napari_kidney_seg.training.task import StageTask, mix
 
 
@@ -25,9 +28,15 @@ def test_a_window_follows_from_seed_epoch_and_position(task):
     assert not torch.equal(image, other)
 
 
+def guided_task(dataset, errors):
+    """Return the task of the guided lesion stage, whose guide has the given errors."""
+    stage = resunet_2p5d(Choices(lesion_input="image+kidney_prob")).with_preset("smoke").stage("lesion")
+    guides = tuple(replace(guide, errors=errors) for guide in stage.guides)
+    return StageTask(stage=replace(stage, guides=guides), training=dataset, validation=dataset)
+
+
 def test_a_guide_of_a_window_is_the_reference_of_what_the_earlier_stage_answers(dataset):
-    method = resunet_2p5d(Choices(lesion_input="image+kidney_prob")).with_preset("smoke")
-    guided = StageTask(stage=method.stage("lesion"), training=dataset, validation=dataset)
+    guided = guided_task(dataset, errors=None)
     plain = StageTask(stage=get_method("resunet-2.5d", "smoke").stage("lesion"), training=dataset, validation=dataset)
 
     image, target = guided.window(0, [0, 3, 7], augmented=True)
@@ -37,6 +46,15 @@ def test_a_guide_of_a_window_is_the_reference_of_what_the_earlier_stage_answers(
     torch.testing.assert_close(image[:1], without)
     torch.testing.assert_close(image[1], (target != IGNORE).float())
     torch.testing.assert_close(target, same)
+
+
+def test_a_guide_with_errors_lacks_what_the_earlier_stage_overlooks_and_the_target_does_not(dataset):
+    guided = guided_task(dataset, errors=MissedMasses(probability=1, depth_voxels=(0, 0)))
+
+    image, target = guided.window(0, [0, 3, 7], augmented=True)
+
+    assert (target == 2).any()  # a tumor
+    torch.testing.assert_close(image[1], (target == 0).float())  # healthy kidney alone
 
 
 def test_validation_windows_are_fixed_and_not_augmented(task):

@@ -241,6 +241,19 @@ def test_a_run_in_one_dock_is_told_in_another(qtbot, viewer, opened, scan_file, 
     assert edit.save.warnings.notices == tuple(n for n in opened.runner.notices.notices if n.level == "warning")
 
 
+def test_the_mask_of_a_run_keeps_its_origin_when_the_scan_is_closed_and_opened_again(qtbot, viewer, opened, scan_file):
+    run_to_end(qtbot, opened)
+    made = opened.save.about.text()
+
+    viewer.layers.remove("case")
+    viewer.open(str(scan_file), plugin=PLUGIN)
+
+    assert opened.save.about.text() == made
+    opened.save.save.click()
+    qtbot.waitUntil(lambda: "read back" in opened.save.saved.text(), timeout=10_000)
+    assert json.loads(scan_file.with_name("case_seg.json").read_text())["method"] == "resunet-2.5d"
+
+
 def test_a_class_whose_layer_was_closed_is_named_as_missing_from_the_mask(qtbot, viewer, opened):
     run_to_end(qtbot, opened)
     made = opened.save.about.text()

@@ -139,7 +139,7 @@ def test_a_training_is_started_stopped_resumed_and_its_model_segments(qtbot, vie
     segment.method.engine.setCurrentIndex(segment.method.engine.findData("torch"))
     segment.runner.run_button.click()
     qtbot.waitUntil(lambda: memory_of(layer).finished is not None, timeout=TRAIN_MS)
-    assert memory_of(layer).finished.job.choice.bundle == bundle
+    assert memory_of(layer).finished.choice.bundle == bundle
     assert [one.name for one in viewer.layers][1:] == ["kidney", "cyst", "tumor"]
 
 
