@@ -24,6 +24,7 @@ from napari_kidney_seg.io.bundle import Bundle, read_card
 from napari_kidney_seg.methods import REGISTRY, get_method
 from napari_kidney_seg.training.dataset import Dataset, open_dataset
 from napari_kidney_seg.training.run_folder import RunFolder, best_weights
+from napari_kidney_seg.training.starting_weights import of_classes
 from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 
@@ -91,7 +92,9 @@ def start_weights(arguments: argparse.Namespace) -> dict[str, torch.Tensor]:
         return {}
     if start.is_dir():
         return best_weights(start)
-    return Bundle(start, read_card(start)).members(arguments.stage)[0]  # sizes may have changed since
+    bundle = Bundle(start, read_card(start))
+    before = bundle.card.stages[arguments.stage]["classes"]  # they may have changed since
+    return of_classes(bundle.members(arguments.stage)[0], before, stage_for(arguments).classes)
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ CUBE, FLAT = (3, 3, 3), (1, 3, 3)  # kernels
 LESION_CLASSES = MappingProxyType(
     {
         3: (("kidney", "cyst", "tumor"), ClassOfLabel((IGNORE, 0, 2, 1)), (1.0, 2.0, 2.0)),
-        4: (("background", "kidney", "cyst", "tumor"), ClassOfLabel((0, 1, 3, 2)), (0.25, 1.0, 2.0, 2.0)),
+        4: (("background", "kidney", "cyst", "tumor"), ClassOfLabel((0, 1, 3, 2)), (1.0, 1.0, 2.0, 2.0)),
     }
 )
 MISSED = MissedMasses(probability=0.5, depth_voxels=(0, 8))  # by the kidney stage, in training; our choice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,28 @@ def start_from(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
         known[entry] = _with_new_inputs(known[entry], own[entry])
     fitting = {name: tensor for name, tensor in known.items() if tensor.shape == own[name].shape}
     network.load_state_dict(fitting, strict=False)
+
+
+def of_classes(weights: Mapping[str, Tensor], before: Sequence[str], now: Sequence[str]) -> dict[str, Tensor]:
+    """Return weights that answer for the classes `now`, from those of the same network that answered for `before`.
+
+    Parameters
+    ----------
+    weights : mapping of parameter name to tensor
+        What has one row per class in `before` is taken for an answer.
+    before, now : names of classes
+        A class that there was before keeps its answer; a new one begins at 0.
+    """
+    if tuple(before) == tuple(now):
+        return dict(weights)
+    rows = {name: index for index, name in enumerate(before)}
+
+    def matched(tensor: Tensor) -> Tensor:
+        if not tensor.ndim or len(tensor) != len(before):
+            return tensor
+        return torch.stack([tensor[rows[name]] if name in rows else torch.zeros_like(tensor[0]) for name in now])
+
+    return {name: matched(tensor) for name, tensor in weights.items()}
 
 
 def _first_convolution(network: nn.Module) -> str | None:

@@ -179,7 +179,7 @@ def test_a_lesion_stage_with_background_is_asked_everywhere():
     assert lesion.classes == ("background", "kidney", "cyst", "tumor")
     assert lesion.network_args["classes"] == 4
     assert lesion.recipe.target(IDS).tolist() == [0, 1, 3, 2]
-    assert lesion.recipe.loss().class_weights == (0.25, 1.0, 2.0, 2.0)
+    assert lesion.recipe.loss().class_weights == (1.0, 1.0, 2.0, 2.0)
     assert all(dice(found == number, labels == number) > 0.95 for number in (1, 2))
     assert dice(found == 3, labels == 3) > 0.8  # small, and its rim has the intensity of kidney
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_kidney_seg.training.starting_weights import start_from
+from napari_kidney_seg.training.starting_weights import of_classes, start_from
 
 
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -52,3 +52,22 @@ def test_an_inner_convolution_that_sees_more_starts_fresh():
     start_from(new, weights_of(nn.Sequential(nn.Conv3d(1, 3, 1), nn.Conv3d(3, 2, 1))))
 
     torch.testing.assert_close(weights_of(new)["1.weight"], before)
+
+
+def test_classes_that_there_were_keep_their_answers_in_whatever_order_and_new_ones_begin_at_0():
+    old, new = nn.Conv3d(2, 2, 1), nn.Conv3d(2, 3, 1)
+    image = torch.randn(1, 2, 3, 4, 5)
+
+    start_from(new, of_classes(weights_of(old), ("cyst", "tumor"), ("background", "tumor", "cyst")))
+
+    answers = new(image)
+    torch.testing.assert_close(answers[:, [2, 1]], old(image))
+    assert not answers[:, 0].any()
+
+
+def test_weights_of_the_same_classes_stay():
+    weights = weights_of(nn.Conv3d(2, 2, 1))
+
+    same = of_classes(weights, ["cyst", "tumor"], ("cyst", "tumor"))
+
+    assert all(same[name] is tensor for name, tensor in weights.items())
