@@ -29,7 +29,7 @@ from napari_kidney_seg.io.bundle import Bundle, load_bundle, read_card
 from napari_kidney_seg.io.checks import why_no_ct
 from napari_kidney_seg.io.images import read_volume, write_labels
 from napari_kidney_seg.io.models import find_bundle
-from napari_kidney_seg.io.sidecar import RunRecord, installed_versions, read_sidecar, write_sidecar
+from napari_kidney_seg.io.sidecar import EDITED, RunRecord, installed_versions, read_sidecar, write_sidecar
 from napari_kidney_seg.methods import get_method
 
 if TYPE_CHECKING:
@@ -208,7 +208,9 @@ def _run_one(task: ScanTask, model: Model, existing: Existing, title: str, conso
     record = read_sidecar(task.mask)
     print_record(console, {"scan": str(task.scan), "status": status, "mask": str(task.mask), **_facts(record)})
     volumes = ", ".join(f"{_tissue(name)} {volume:.1f} ml" for name, volume in record.volumes_ml.items())
-    console.print(escape(f"{title}: {volumes}" + (" (was there already)" if status == "skipped" else "")))
+    is_edited = EDITED.code in {notice.code for notice in record.notices}
+    before = f" (was there already{', edited by a person' if is_edited else ''})" if status == "skipped" else ""
+    console.print(escape(f"{title}: {volumes}{before}"))
     if status == "skipped":  # of a scan that was segmented now they were told on the way
         for notice in record.notices:
             if notice.level == "warning":

@@ -27,7 +27,9 @@ def find_scans(inputs: Sequence[Path], output: Path) -> tuple[Path, ...]:
     found: dict[Path, Path] = {}
     for path in inputs:
         if not path.exists():
-            raise UnreadableImageError(f"There is no file or folder {str(path)!r}. Check its name.")
+            raise UnreadableImageError(
+                f"There is no file or folder {str(path)!r}. Nothing was segmented; check its name."
+            )
         scans = [path] if path.is_file() else _scans_in(path, output.resolve())
         found.update((scan.resolve(), scan) for scan in scans)
     if not found:

@@ -30,6 +30,7 @@ from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 from napari_kidney_seg.training.training_folder import Outcome, State, TrainingFolder
 
+NOTHING_TRAINED = "Nothing was trained yet; --resume starts from the beginning."
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LITTLE_SPACE = 10 * 2**20  # bytes; with less left, whatever failed is the fault of the disk
 
@@ -184,8 +185,8 @@ def _taking_leave(folder: TrainingFolder, console: Console) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        kept = "What was trained up to the last finished epoch is kept" if folder.has_checkpoint else "Nothing is kept"
-        console.print(f"Interrupted. {kept}; go on with --resume.")
+        kept = "What was trained up to the last finished epoch is kept; go on with --resume."
+        console.print(f"Interrupted. {kept if folder.has_checkpoint else NOTHING_TRAINED}")
         raise
 
 

@@ -14,6 +14,7 @@ from napari_kidney_seg.io.atomic import replacing
 from napari_kidney_seg.io.naming import image_suffix
 
 FORMAT = "napari-kidney-seg run record 1"
+EDITED = Notice(code="edited", text="The mask was edited by a person after the run.", level="info")
 _PACKAGES = ("napari-kidney-seg", "torch", "monai", "nibabel")
 
 

@@ -86,7 +86,7 @@ def add_label_layers(viewer: ViewerModel, labels: LabelVolume, ct_layer: Image) 
         layer = present.get(label.name)
         if layer is None:
             layer = _label_layer(array, label, labels.schema, ct_layer)
-            viewer.layers.append(layer)
+            _append(viewer, layer, ct_layer)
         else:
             if label.name == labels.schema.organ and is_split(layer.data):
                 array = side_numbers(array != 0, scan_record(ct_layer).geometry)
@@ -151,7 +151,7 @@ def add_missing_layers(viewer: ViewerModel, ct_layer: Image, schema: LabelSchema
     for label in schema.labels:
         if label.name not in class_layers(viewer.layers, ct_layer):
             array = np.zeros(ct_layer.data.shape, np.uint8)
-            viewer.layers.append(_label_layer(array, label, schema, ct_layer))
+            _append(viewer, _label_layer(array, label, schema, ct_layer), ct_layer)
     return class_layers(viewer.layers, ct_layer)
 
 
@@ -202,6 +202,13 @@ def _require_same_grid(scan: Volume, labels: LabelVolume) -> None:
             f"The mask {labels.name!r} has shape {labels.geometry.shape!r} and spacing {labels.spacing!r} mm; the CT "
             f"{scan.name!r} has {scan.geometry.shape!r} and {scan.spacing!r} mm. Choose the CT it was made from."
         )
+
+
+def _append(viewer: ViewerModel, layer: Labels, ct_layer: Image) -> None:
+    """Show `layer`, under a name that tells its scan where another layer is called as it is."""
+    if layer.name in viewer.layers:
+        layer.name = f"{layer.name} {scan_record(ct_layer).scan}"
+    viewer.layers.append(layer)
 
 
 def _label_layer(array: NDArray[np.uint8], label: Label, schema: LabelSchema, ct_layer: Image) -> Labels:

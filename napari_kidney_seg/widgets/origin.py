@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from napari_kidney_seg.core.errors import UnknownMethodError
 from napari_kidney_seg.core.events import Notice
+from napari_kidney_seg.io.sidecar import EDITED
 from napari_kidney_seg.methods import get_method
-from napari_kidney_seg.widgets.saving import EDITED, GIVEN, MadeBy, given_notice, record_beside
+from napari_kidney_seg.widgets.saving import GIVEN, MadeBy, given_notice, record_beside
 
 BY_HAND = (EDITED.code, GIVEN)  # notices that tell a person's part
 

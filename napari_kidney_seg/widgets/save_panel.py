@@ -81,7 +81,7 @@ class SavePanel(QWidget):
 
     def _refresh(self) -> None:
         layers = self._layers()
-        about = " ".join(filter(None, (self._origin(layers).text, self._left_out(layers), self._missing(layers))))
+        about = " ".join(filter(None, (self._origin(layers).text, self._left_out(layers))))
         self.about.setText(about)
         self.about.setVisible(bool(about))
         self._show_warnings(layers)
@@ -112,7 +112,7 @@ class SavePanel(QWidget):
     def _show_warnings(self, layers: Layers) -> None:
         elsewhere = [notice.text for notice in self._shown_elsewhere()]
         self.warnings.clear()
-        for warning in self._origin(layers).warnings:
+        for warning in (*self._origin(layers).warnings, *_missing(layers)):
             if warning.text not in elsewhere:
                 self.warnings.add(warning)
 
@@ -121,10 +121,6 @@ class SavePanel(QWidget):
         others = label_layers(self._viewer.layers, self._layer) if self._layer is not None else []
         names = [layer.name for layer in others if layer not in counted]
         return f"Left out, below others of their class: the layers {', '.join(names)}." if names else ""
-
-    def _missing(self, layers: Layers) -> str:
-        names = [label.name for label in KITS.labels if label.name not in layers]
-        return f"The mask will be saved without {' and '.join(names)}: no layer holds it." if names and layers else ""
 
     def _on_save(self) -> None:
         layers = self._layers()
@@ -165,9 +161,14 @@ class SavePanel(QWidget):
         written = memory_of(self._layer).written if self._layer is not None else set()
         if path is not None and (not path.exists() or path in written) and os.access(path.parent, os.W_OK):
             return path
-        if path is None or not path.parent.is_dir():
+        title = "Save the mask"
+        if path is not None and path.exists():
+            title += f": {path.name} is there already"
+        elif path is not None:
+            title += f": {path.parent} cannot be written"
+        if path is None or not os.access(path.parent, os.W_OK):
             path = Path.home() / (path.name if path else f"{labels.name}_seg.nii.gz")
-        chosen, _ = QFileDialog.getSaveFileName(self, "Save the mask", str(path), MASK_FILTER)
+        chosen, _ = QFileDialog.getSaveFileName(self, title, str(path), MASK_FILTER)
         return Path(chosen) if chosen else None
 
     def _say(self, text: str) -> None:
@@ -197,6 +198,15 @@ class SavePanel(QWidget):
     def _on_cancelled(self) -> None:
         self.save.setEnabled(True)
         self._say("Not saved.")
+
+
+def _missing(layers: Layers) -> tuple[Notice, ...]:
+    """Return the warning that a mask in `layers` lacks a class, where it does."""
+    names = [label.name for label in KITS.labels if label.name not in layers]
+    if not names or not layers:
+        return ()
+    text = f"The mask will be saved without {' and '.join(names)}: no layer holds it."
+    return (Notice(code="class_missing", text=text),)
 
 
 def _on_the_scan(labels: LabelVolume, scan: Image) -> LabelVolume:

@@ -17,6 +17,7 @@ from napari_kidney_seg.io.bundle import Bundle, read_card
 from napari_kidney_seg.io.images import read_labels, write_labels
 from napari_kidney_seg.io.naming import mask_path_for
 from napari_kidney_seg.io.sidecar import (
+    EDITED,
     RunRecord,
     installed_versions,
     read_sidecar,
@@ -29,7 +30,6 @@ from napari_kidney_seg.widgets.job import MethodChoice, SegmentJob
 if TYPE_CHECKING:
     from napari_kidney_seg.inference.cascade import CascadeResult
 
-EDITED = Notice(code="edited", text="The mask was edited by a person after the run.", level="info")
 GIVEN = "given_mask"  # code of the notices that a stage was not run
 
 

@@ -18,7 +18,7 @@ from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
 from napari_kidney_seg.widgets.linking import link_masks, put_below_masks
 from napari_kidney_seg.widgets.opened_masks import OpenedMasks
 from napari_kidney_seg.widgets.opening import open_dicom_folder, open_sample, open_scan
-from napari_kidney_seg.widgets.showing import show_labels
+from napari_kidney_seg.widgets.showing import show_labels, show_scan
 from napari_kidney_seg.widgets.windows import WINDOWS, HuWindow, apply_window, widen_slider
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class ScanPanel(QWidget):
             event.connect(self._list_layers)
         viewer.layers.selection.events.active.connect(self._follow_selection)
         self.choice.currentIndexChanged.connect(self._tell)
+        self.choice.activated.connect(self._show_chosen)
         self.masks.used.connect(self._tell)
         self._list_layers()
 
@@ -102,7 +103,10 @@ class ScanPanel(QWidget):
         for layer in link_masks(self._viewer.layers):
             # Later: napari has not drawn what was just inserted, and moves only what it has.
             QTimer.singleShot(0, partial(self._show_linked, layer))
+        if new and before:
+            QTimer.singleShot(0, self._show_chosen)
         for layer in new:
+            QTimer.singleShot(0, partial(put_below_masks, self._viewer.layers, layer))  # it was open before
             if record_of(layer.metadata) is not None:
                 widen_slider(layer)
         wanted = new[-1] if new else chosen
@@ -124,6 +128,11 @@ class ScanPanel(QWidget):
         kidney = class_layers(self._viewer.layers, scan).get(KITS.organ) if scan in self._viewer.layers else None
         if kidney is not None:
             show_labels(self._viewer, kidney)
+
+    def _show_chosen(self) -> None:
+        """Show the chosen scan in place of others."""
+        if self.layer is not None and self.layer in self._viewer.layers:
+            show_scan(self._viewer, self.layer)
 
     def _follow_selection(self) -> None:
         active = self._viewer.layers.selection.active

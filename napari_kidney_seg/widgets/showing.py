@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.widgets.edit_tools import shown_plane
+from napari_kidney_seg.widgets.layers import class_layers, is_ct, label_layers
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Labels
+    from napari.layers import Image, Labels
 
 
 def show_labels(viewer: ViewerModel, layer: Labels) -> None:
@@ -34,3 +36,38 @@ def show_most(viewer: ViewerModel, layer: Labels) -> None:
         voxel[plane.axis] = np.argmax(areas)
         place = float(layer.data_to_world(voxel)[plane.axis])
         viewer.dims.set_point(plane.axis + viewer.dims.ndim - layer.ndim, place)
+
+
+def show_scan(viewer: ViewerModel, scan: Image) -> None:
+    """Show `scan` with its mask in place of other scans, and go to its middle where the view is beside it.
+
+    Another patient's picture on the canvas would be taken for that of the scan whose volumes are told.
+    """
+    for other in [layer for layer in viewer.layers if is_ct(layer) and layer is not scan]:
+        for layer in (other, *label_layers(viewer.layers, other)):
+            layer.visible = False
+    mask = class_layers(viewer.layers, scan)
+    for layer in (scan, *mask.values()):
+        layer.visible = True
+    if _is_beside(viewer, scan):
+        middle = np.mean(scan.extent.world, axis=0)
+        for axis, place in enumerate(middle):
+            viewer.dims.set_point(axis + viewer.dims.ndim - scan.ndim, float(place))
+        camera, shown = _camera(viewer), [axis - viewer.dims.ndim for axis in viewer.dims.displayed]
+        camera.center = (*camera.center[: -len(shown)], *(float(middle[axis]) for axis in shown))
+        if KITS.organ in mask:
+            show_labels(viewer, mask[KITS.organ])
+
+
+def _camera(viewer: ViewerModel) -> Any:
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera  # napari 0.9, and before
+
+
+def _is_beside(viewer: ViewerModel, scan: Image) -> bool:
+    """Return whether what the viewer looks at, the slice and the middle of the canvas, lies outside `scan`."""
+    low, high = scan.extent.world
+    looked_at = np.array(viewer.dims.point, float)
+    shown = list(viewer.dims.displayed)
+    looked_at[shown] = _camera(viewer).center[-len(shown) :]
+    looked_at = looked_at[-scan.ndim :]
+    return bool(((looked_at < low) | (looked_at > high)).any())

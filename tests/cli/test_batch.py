@@ -14,7 +14,7 @@ from napari_kidney_seg.core.events import Progress, StageDone
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.io.bundle import read_card
 from napari_kidney_seg.io.images import read_labels
-from napari_kidney_seg.io.sidecar import read_sidecar
+from napari_kidney_seg.io.sidecar import EDITED, read_sidecar, write_sidecar
 from tests.cli.oracle_method import METHOD
 from tests.inference.fakes import finished
 
@@ -152,6 +152,17 @@ def test_the_warnings_of_a_mask_that_is_there_are_told_again(bundle, scan, write
 
     assert "was there already" in again.out
     assert again.out.count("No kidney was found.") == 1
+
+
+def test_a_mask_that_is_there_and_was_edited_by_a_person_is_called_so(bundle, scan, write_scan, tmp_path, call):
+    path, out = write_scan(scan, tmp_path / "ct.nii.gz"), tmp_path / "out"
+    call("segment", path, "--output", out, *TORCH)
+    record = read_sidecar(out / "ct_seg.nii.gz")
+    write_sidecar(out / "ct_seg.nii.gz", replace(record, notices=(*record.notices, EDITED)))
+
+    again = call("segment", path, "--output", out, *TORCH)
+
+    assert "(was there already, edited by a person)" in again.out
 
 
 def test_the_preset_is_that_of_the_bundle_unless_another_is_asked_for(bundle, monkeypatch):

@@ -372,7 +372,7 @@ def test_an_interrupted_training_says_what_is_kept(train_all, monkeypatch):
     outcome = train_all("--epochs", 1)
 
     assert outcome.code != 0
-    assert "Interrupted. Nothing is kept; go on with --resume." in outcome.out
+    assert "Interrupted. Nothing was trained yet; --resume starts from the beginning." in outcome.out
     assert TrainingFolder(train_all.folder).outcome().state is State.STOPPED
 
 

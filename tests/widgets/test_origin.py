@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from napari_kidney_seg.core.events import Notice
-from napari_kidney_seg.io.sidecar import write_sidecar
+from napari_kidney_seg.io.sidecar import EDITED, write_sidecar
 from napari_kidney_seg.widgets.origin import Origin, origin_of
-from napari_kidney_seg.widgets.saving import EDITED, MadeBy, given_notice
+from napari_kidney_seg.widgets.saving import MadeBy, given_notice
 
 MADE = "Opened from case_seg.nii.gz, made by Coarse-to-fine 2.5D ResUNet, compact, 2026-11-26 08:30."
 

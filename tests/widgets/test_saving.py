@@ -8,8 +8,8 @@ import numpy as np
 
 from napari_kidney_seg.core.errors import UnwritableImageError
 from napari_kidney_seg.io.images import read_labels, write_labels
-from napari_kidney_seg.io.sidecar import read_sidecar, sidecar_path_for, write_sidecar
-from napari_kidney_seg.widgets.saving import EDITED, MadeBy, default_mask_path, save_mask
+from napari_kidney_seg.io.sidecar import EDITED, read_sidecar, sidecar_path_for, write_sidecar
+from napari_kidney_seg.widgets.saving import MadeBy, default_mask_path, save_mask
 
 
 def test_an_opened_mask_keeps_its_record_with_the_volumes_of_now(tmp_path, mask, record):
