@@ -33,10 +33,9 @@ PHANTOMS = "those named in the training record, from random weights"
 PHANTOMS_OF = {
     "resunet-2.5d": (
         "400 phantoms, and for the kidney and lesion stages 133 more, most with grown tumors and cysts, for the lesion "
-        "stage then 225 others, 150 of them so grown, and 70 more such, all without contrast, from weights of earlier "
-        "versions that had seen some 100 to 370 others. The lesion stage saw the reference's kidneys in training and "
-        "validation, in its last runs one at a time, in the very last in half of the windows without the outer part of "
-        "their masses"
+        "stage then 225 others, 150 of them so grown, from weights of earlier versions that had seen some 100 to 370 "
+        "others. The lesion stage saw the reference's kidneys in training and validation, in its last runs one at a "
+        "time"
     ),
     "masses-net": (
         "400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some two hours of a CPU "

@@ -4,7 +4,7 @@ A 3D residual U-Net sees the whole scan squeezed into a small cube and finds the
 in-plane, its slices are left as they are, and two 2.5D residual U-Nets, which never down-sample along z, read it in
 blocks of slices: one tells kidney from the rest, one tells kidney, cyst and tumor apart inside the kidney. Predictions
 for a block and its z-mirror are averaged; small components are removed. In the preset ``compact`` the lesion stage also
-sees the kidney stage's answer and knows a background: masses at a kidney that were overlooked there are added.
+sees the kidney stage's answer.
 
 ======  ==========================  ==================  ==========================
 stage   sees                        size (z, y, x)      answers
@@ -88,8 +88,8 @@ class Choices:
     lesion_input : ``"image"`` or ``"image+kidney_prob"``
         What the lesion network sees: the CT, or also the probability of the kidney stage, as in ``compact`` always.
     lesion_classes : 3 or 4
-        Kidney, cyst and tumor, learned inside the kidneys alone; or these after a background, learned everywhere, as in
-        ``compact`` always. Masses that the kidney stage overlooked are then added to its outline.
+        Kidney, cyst and tumor, learned inside the kidneys alone; or these after a background, learned everywhere.
+        Masses at a kidney that the kidney stage overlooked are then added to its outline.
     ohem_topk : float, 0..1
         Share of a window's voxels, the hardest, that count in the cross-entropy: 1 for all, 0.3 to mine them.
     mixup_alpha : float
@@ -251,9 +251,9 @@ def _resized(
 
 
 def _compact(choices: Choices, method: Method) -> Method:
-    """Return a third of the in-plane resolution, 3 mm slices, narrow networks; lesions kidney by kidney, completed."""
+    """Return a third of the in-plane resolution, 3 mm slices, narrower networks, a guide; lesions kidney by kidney."""
     coarse, kidney, _ = method.stages
-    lesion = lesion_stage(replace(choices, lesion_input=GUIDED, lesion_classes=COMPLETING))
+    lesion = lesion_stage(replace(choices, lesion_input=GUIDED))
     distortions = (*MILD_DISTORTIONS, Flip(axes=(0,)))
     fine = (replace(s, recipe=replace(s.recipe, augmentation=distortions)) for s in (kidney, lesion))
     second, third = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
