@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 
 import nibabel as nib
 import npe2
@@ -20,6 +19,7 @@ import napari_kidney_seg
 from napari_kidney_seg.core.events import Notice, Progress, StageDone
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.inference.cascade import CascadeResult
 from napari_kidney_seg.io.bundle import Card, describe_stage
 from napari_kidney_seg.io.sidecar import RunRecord
 from napari_kidney_seg.methods import get_method
@@ -167,7 +167,7 @@ class FakeRun:
             yield StageDone(stage=stage, seconds=self.windows * self.seconds)
         notice = Notice(code="cut_scan", text="The kidney reaches the last slice.")
         yield notice
-        return SimpleNamespace(
+        return CascadeResult(
             labels=self.labels,
             notices=(notice,),
             seconds={"coarse": 1.0},

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -280,12 +281,12 @@ def test_a_mask_that_was_there_before_is_not_replaced_without_asking(qtbot, open
     earlier = scan_file.with_name("case_seg.nii.gz")
     earlier.write_bytes(b"drawn by hand")
     asked = []
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: asked.append(args[2]) or ("", ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: asked.append(args[1:3]) or ("", ""))
     run_to_end(qtbot, opened)
 
     opened.save.save.click()
 
-    assert asked == [str(earlier)]
+    assert asked == [("Save the mask: case_seg.nii.gz is there already", str(earlier))]
     assert earlier.read_bytes() == b"drawn by hand"
 
 
@@ -294,14 +295,15 @@ def test_beside_a_scan_on_a_read_only_disc_a_person_is_asked_where_to_save(
 ):
     chosen, asked = tmp_path / "elsewhere" / "mask.nii.gz", []
     chosen.parent.mkdir()
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: asked.append(args[2]) or (str(chosen), ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: asked.append(args[1:3]) or (str(chosen), ""))
     monkeypatch.setattr(os, "access", lambda path, _mode: path != scan_file.parent)
     run_to_end(qtbot, opened)
 
     opened.save.save.click()
     qtbot.waitUntil(lambda: "read back" in opened.save.saved.text(), timeout=10_000)
 
-    assert asked == [str(scan_file.with_name("case_seg.nii.gz"))]
+    title = f"Save the mask: {scan_file.parent} cannot be written"
+    assert asked == [(title, str(Path.home() / "case_seg.nii.gz"))]
     assert chosen.exists()
     assert not scan_file.with_name("case_seg.nii.gz").exists()
 
