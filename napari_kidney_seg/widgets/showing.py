@@ -64,10 +64,10 @@ def _camera(viewer: ViewerModel) -> Any:
 
 
 def _is_beside(viewer: ViewerModel, scan: Image) -> bool:
-    """Return whether what the viewer looks at, the slice and the middle of the canvas, lies outside `scan`."""
+    """Return whether the slice lies outside `scan`, or the middle of the canvas outside the middle half of it."""
     low, high = scan.extent.world
-    looked_at = np.array(viewer.dims.point, float)
-    shown = list(viewer.dims.displayed)
+    looked_at, shown = np.array(viewer.dims.point, float), list(viewer.dims.displayed)
     looked_at[shown] = _camera(viewer).center[-len(shown) :]
-    looked_at = looked_at[-scan.ndim :]
-    return bool(((looked_at < low) | (looked_at > high)).any())
+    allowed = (high - low) / 2
+    allowed[[axis - viewer.dims.ndim for axis in shown]] /= 2
+    return bool((np.abs(looked_at[-scan.ndim :] - (low + high) / 2) > allowed).any())

@@ -188,6 +188,28 @@ def test_the_mask_of_a_scan_that_was_closed_does_not_go_over_to_another(viewer, 
     assert {record_of(layer.metadata).opened_from for layer in edit.case.layers.values()} == {mask_file}
 
 
+def test_a_scan_that_is_opened_again_lies_below_the_mask_that_stayed(qtbot, viewer, edit, scan_file, mask_file):
+    open_all(viewer, scan_file, mask_file)
+    viewer.layers.remove("case")
+
+    open_all(viewer, scan_file)
+
+    qtbot.waitUntil(lambda: viewer.layers.index("case") == 0)
+    assert set(edit.case.layers) == {"kidney", "tumor", "cyst"}
+
+
+def test_of_two_scans_the_one_opened_last_is_shown_and_then_the_chosen_one(qtbot, viewer, edit, scan_file, mask_file):
+    open_all(viewer, scan_file, mask_file)
+    open_all(viewer, named(scan_file, "venous.nii.gz"))
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers if layer.visible] == ["venous"])
+
+    choice = edit.scan.choice
+    choice.setCurrentIndex(choice.findText("case"))
+    choice.activated.emit(choice.currentIndex())
+
+    assert {layer.name for layer in viewer.layers if layer.visible} == {"case", "kidney", "tumor", "cyst"}
+
+
 def test_a_mask_whose_name_is_that_of_another_scan_is_offered_only(viewer, edit, scan_file, mask_file):
     named(scan_file, "venous.nii.gz")
     open_all(viewer, scan_file, named(mask_file, "venous_seg.nii.gz"))
