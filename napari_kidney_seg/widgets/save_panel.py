@@ -159,14 +159,14 @@ class SavePanel(QWidget):
         have come from a disc that is read-only or gone.
         """
         written = memory_of(self._layer).written if self._layer is not None else set()
-        if path is not None and (not path.exists() or path in written) and os.access(path.parent, os.W_OK):
-            return path
-        title = "Save the mask"
-        if path is not None and path.exists():
+        title, is_writable = "Save the mask", path is not None and os.access(path.parent, os.W_OK)
+        if path is not None and is_writable:
+            if not path.exists() or path in written:
+                return path
             title += f": {path.name} is there already"
         elif path is not None:
             title += f": {path.parent} cannot be written"
-        if path is None or not os.access(path.parent, os.W_OK):
+        if not is_writable:
             path = Path.home() / (path.name if path else f"{labels.name}_seg.nii.gz")
         chosen, _ = QFileDialog.getSaveFileName(self, title, str(path), MASK_FILTER)
         return Path(chosen) if chosen else None

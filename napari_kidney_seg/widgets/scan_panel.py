@@ -103,8 +103,8 @@ class ScanPanel(QWidget):
         for layer in link_masks(self._viewer.layers):
             # Later: napari has not drawn what was just inserted, and moves only what it has.
             QTimer.singleShot(0, partial(self._show_linked, layer))
-        if new and before:
-            QTimer.singleShot(0, self._show_chosen)
+        if before and any(record_of(layer.metadata) is not None for layer in new):
+            QTimer.singleShot(0, self._show_chosen)  # not for what other tools lay over a scan
         for layer in new:
             QTimer.singleShot(0, partial(put_below_masks, self._viewer.layers, layer))  # it was open before
             if record_of(layer.metadata) is not None:

@@ -210,6 +210,15 @@ def test_of_two_scans_the_one_opened_last_is_shown_and_then_the_chosen_one(qtbot
     assert {layer.name for layer in viewer.layers if layer.visible} == {"case", "kidney", "tumor", "cyst"}
 
 
+def test_a_picture_that_another_tool_lays_over_a_scan_hides_nothing(qtbot, viewer, edit, scan_file, mask_file):
+    open_all(viewer, scan_file, mask_file)
+
+    viewer.add_image(viewer.layers["case"].data.astype(np.float32), name="filtered")
+    qtbot.wait(100)
+
+    assert all(layer.visible for layer in viewer.layers)
+
+
 def test_a_mask_whose_name_is_that_of_another_scan_is_offered_only(viewer, edit, scan_file, mask_file):
     named(scan_file, "venous.nii.gz")
     open_all(viewer, scan_file, named(mask_file, "venous_seg.nii.gz"))
