@@ -227,6 +227,7 @@ class TrainingFolder:
         process = self.process()
         if process is None or process.pid != os.getpid():
             self.forget_stop()
+        self.forget_steps()
         self._outcome.unlink(missing_ok=True)
         self.record(request, os.getpid())
 
@@ -237,6 +238,11 @@ class TrainingFolder:
     def forget_stop(self) -> None:
         """Let a training that was asked to stop go on, or the next one begin."""
         self._stop.unlink(missing_ok=True)
+
+    def forget_steps(self) -> None:
+        """Forget how far the epochs under way were: a training that goes on begins them anew."""
+        for run in self.runs():
+            run.progress.unlink(missing_ok=True)
 
     def end(self, outcome: Outcome) -> None:
         """Record how the training of this process ended.
@@ -269,22 +275,6 @@ class TrainingFolder:
         said = self.output.read_bytes()[-LAST_BYTES:].decode(errors="replace")
         lines = "\n".join(said.splitlines()[-LAST_LINES:])
         return f"The training process ended without finishing. The last it said:\n{lines}"
-
-
-def user_runs_folder() -> Path:
-    """Return the folder where trainings started from the window live unless another one is chosen."""
-    from platformdirs import user_data_path
-
-    return user_data_path("napari-kidney-seg", appauthor=False) / "runs"
-
-
-def unfinished_training(base: Path) -> Path | None:
-    """Return the folder below `base` of the newest training that runs, else of the newest of all unless it finished."""
-    records = sorted(base.glob("*/process.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    states = {path.parent: TrainingFolder(path.parent).outcome().state for path in records}
-    running = [folder for folder, state in states.items() if state.is_alive]
-    newest = [folder for folder, state in list(states.items())[:1] if state in (State.STOPPED, State.FAILED)]
-    return next(iter(running + newest), None)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_kidney_seg.inference.cascade import CascadeResult
 
 GIVEN = "given_mask"  # code of the notices that a stage was not run
+EMPTY = Notice(code="empty_mask", text="The saved mask is empty: no voxel is kidney, tumor or cyst.")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,11 +93,13 @@ def save_mask(labels: LabelVolume, path: Path, made_by: MadeBy) -> Generator[Eve
     ------
     KidneySegError
         When the mask cannot be written or does not read back the same; an earlier file is unchanged. That the sidecar
-        cannot be written is a notice: the mask is saved then.
+        cannot be written, or the mask is empty, is a notice: the mask is saved then.
     """
     yield Progress(stage="save", done=0, total=1, fraction=0.0)
     record = _record(labels, made_by)
     write_labels(labels, path)
+    if not labels.array.any():
+        yield EMPTY
     try:
         if record is not None:
             write_sidecar(path, record)

@@ -55,7 +55,7 @@ class ScanPanel(QWidget):
             event.connect(self._list_layers)
         viewer.layers.selection.events.active.connect(self._follow_selection)
         self.choice.currentIndexChanged.connect(self._tell)
-        self.choice.activated.connect(self._show_chosen)
+        self.choice.activated.connect(self._on_chosen)
         self.masks.used.connect(self._tell)
         self._list_layers()
 
@@ -128,6 +128,11 @@ class ScanPanel(QWidget):
         kidney = class_layers(self._viewer.layers, scan).get(KITS.organ) if scan in self._viewer.layers else None
         if kidney is not None:
             show_labels(self._viewer, kidney)
+
+    def _on_chosen(self) -> None:
+        """Select the scan that a person chose in napari too, so that the other widgets turn to it."""
+        self._viewer.layers.selection.active = self.layer
+        self._show_chosen()
 
     def _show_chosen(self) -> None:
         """Show the chosen scan in place of others."""

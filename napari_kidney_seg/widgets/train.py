@@ -12,8 +12,9 @@ from qtpy.QtWidgets import QWidget
 from napari_kidney_seg.cli.process import start_training
 from napari_kidney_seg.io.models import new_bundle_path
 from napari_kidney_seg.training.request import TrainingRequest
-from napari_kidney_seg.training.training_folder import State, TrainingFolder, unfinished_training, user_runs_folder
+from napari_kidney_seg.training.training_folder import State, TrainingFolder
 from napari_kidney_seg.training.training_view import TrainingView
+from napari_kidney_seg.training.user_runs import unfinished_training, user_runs_folder
 from napari_kidney_seg.widgets.background import in_background
 from napari_kidney_seg.widgets.data_panel import DataPanel
 from napari_kidney_seg.widgets.demo import WIDGET
@@ -24,7 +25,7 @@ from napari_kidney_seg.widgets.opening import PLUGIN
 from napari_kidney_seg.widgets.training_follower import TrainingFollower
 from napari_kidney_seg.widgets.training_form import TrainingForm
 from napari_kidney_seg.widgets.training_panel import TrainingPanel
-from napari_kidney_seg.widgets.training_text import BUSY, resume_problem, start_problem
+from napari_kidney_seg.widgets.training_text import BUSY, resume_problem, start_problem, stopping_text
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -139,7 +140,7 @@ class TrainWidget(DockPage):
     def _stop(self) -> None:
         if self._view is not None:
             self.training.stop_button.setEnabled(False)
-            self.training.say("Stopping after this step…")
+            self.training.say(stopping_text(self._view))
             folder = TrainingFolder(self._view.folder)
             in_background(self, folder.ask_to_stop, self._on_asked, self.training.show_error)
 

@@ -12,7 +12,7 @@ from napari_kidney_seg.core.device import offered_devices
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.methods import DEFAULT, REGISTRY, get_method
 from napari_kidney_seg.training.request import TrainingRequest, training_name
-from napari_kidney_seg.training.training_folder import user_runs_folder
+from napari_kidney_seg.training.user_runs import user_runs_folder
 from napari_kidney_seg.widgets.choices import choose, find_choice, offer_presets
 from napari_kidney_seg.widgets.folder_field import FolderField
 from napari_kidney_seg.widgets.method_panel import PRESET, WORDS

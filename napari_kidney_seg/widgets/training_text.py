@@ -36,13 +36,19 @@ def status_text(view: TrainingView) -> str:
     if state is State.NEW:
         return ""
     if state is State.STOPPING:
-        return "Stopping after this step…"
+        return stopping_text(view)
     if state is State.RUNNING:
         return _progress_text(view.runs[-1], titles) if view.runs else "Starting…"
     if state is State.STOPPED and not view.runs:
         return "Stopped before the training began. Nothing is kept; Start begins anew."
     end = {State.FINISHED: "Finished.", State.STOPPED: "Stopped."}.get(state, "Ended by an error.")
     return "\n".join((end, *(_kept_text(run, titles) for run in view.runs)))
+
+
+def stopping_text(view: TrainingView) -> str:
+    """Return when a training that is asked to stop will."""
+    is_at_steps = bool(view.runs) and view.runs[-1].step is not None
+    return "Stopping after this step…" if is_at_steps else "Stopping…"
 
 
 def model_text(view: TrainingView) -> str:

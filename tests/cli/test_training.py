@@ -149,6 +149,17 @@ def test_a_bundle_is_called_safetensors(card, tmp_path, call):
     assert "Found 'mine.txt' as the name of a bundle; needed one that ends in .safetensors." in outcome.err
 
 
+def test_a_bundle_replaces_no_other_file(card, tmp_path, call):
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(b"another model")
+
+    outcome = call("bundle", tmp_path, "--output", file, "--card", card)
+
+    assert outcome.code == 1
+    assert "is there already. Choose another name" in " ".join(outcome.err.split())
+    assert file.read_bytes() == b"another model"
+
+
 def test_a_folder_that_is_no_run_is_refused(card, tmp_path, call):
     outcome = call("bundle", tmp_path, "--output", tmp_path / "mine.safetensors", "--card", card)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -9,6 +12,8 @@ import pytest
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.training.dataset import Case, Dataset, open_dataset
+from napari_kidney_seg.training.request import TrainingRequest
+from napari_kidney_seg.training.training_folder import TrainingFolder
 
 KITS_AFFINE = np.array([[0, 0, -2.0, 0], [0, -2.0, 0, 0], [-4.0, 0, 0, 0], [0, 0, 0, 1]])
 
@@ -54,3 +59,25 @@ def kits_folder(tmp_path):
 @pytest.fixture
 def dataset(kits_folder, tmp_path) -> Dataset:
     return open_dataset(kits_folder, cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def folder(tmp_path) -> TrainingFolder:
+    folder = TrainingFolder(tmp_path / "run")
+    folder.make()
+    return folder
+
+
+@pytest.fixture
+def request_(folder) -> TrainingRequest:
+    return TrainingRequest(method="masses-net", preset="smoke", data="phantoms:4", output=folder.path)
+
+
+@pytest.fixture
+def other():
+    """A process that waits to be ended."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.wait()
+    process.stdin.close()

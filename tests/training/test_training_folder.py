@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,37 +12,9 @@ import pytest
 
 from napari_kidney_seg.core.errors import DatasetError, UnwritableImageError
 from napari_kidney_seg.core.events import EpochDone
-from napari_kidney_seg.training.request import TrainingRequest
 from napari_kidney_seg.training.run_folder import RunFolder, StepDone, StepNotes
-from napari_kidney_seg.training.training_folder import (
-    SILENCE_S,
-    Outcome,
-    State,
-    TrainingFolder,
-    unfinished_training,
-)
+from napari_kidney_seg.training.training_folder import SILENCE_S, Outcome, State, TrainingFolder
 from napari_kidney_seg.training.training_view import view_training
-
-
-@pytest.fixture
-def folder(tmp_path) -> TrainingFolder:
-    folder = TrainingFolder(tmp_path / "run")
-    folder.make()
-    return folder
-
-
-@pytest.fixture
-def request_(folder) -> TrainingRequest:
-    return TrainingRequest(method="masses-net", preset="smoke", data="phantoms:4", output=folder.path)
-
-
-@pytest.fixture
-def other():
-    """A process that waits to be ended."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    yield process
-    end(process)
-    process.stdin.close()
 
 
 def end(process) -> None:
@@ -205,31 +175,11 @@ def test_a_run_is_as_far_as_the_newest_thing_known_of_it(folder, request_):
     assert view.best.epoch == 1
 
 
-def ended(folder, request, state):
-    """Make a training that ended in `state`."""
-    folder.make()
-    folder.begin(request)
-    folder.end(Outcome(state=state))
-    return folder
+def test_a_training_that_goes_on_is_at_no_step_until_it_makes_one(folder, request_):
+    run = begin_run(folder.path, "kidney")
+    StepNotes(run).note(StepDone(epoch=2, epochs=4, step=1, steps=2, fraction=0.375, seconds_left=25.0))
 
+    folder.begin(request_)
 
-def test_the_training_that_runs_is_found_before_a_newer_one_that_does_not(tmp_path, request_, other):
-    alive = ended(TrainingFolder(tmp_path / "alive"), request_, State.FINISHED)
-    assert unfinished_training(tmp_path) is None
-
-    alive.record(request_, other.pid)
-    newer = ended(TrainingFolder(tmp_path / "newer"), request_, State.STOPPED)
-    os.utime(newer.path / "process.json", (time.time() + 10, time.time() + 10))
-
-    assert unfinished_training(tmp_path) == alive.path
-
-
-@pytest.mark.parametrize("state", [State.STOPPED, State.FAILED])
-def test_the_newest_training_is_found_when_it_can_be_resumed(tmp_path, request_, state):
-    old = ended(TrainingFolder(tmp_path / "old"), request_, state)
-    assert unfinished_training(tmp_path) == old.path
-
-    newer = ended(TrainingFolder(tmp_path / "newer"), request_, State.FINISHED)
-    os.utime(newer.path / "process.json", (time.time() + 10, time.time() + 10))
-
-    assert unfinished_training(tmp_path) is None
+    (view,) = view_training(folder.path).runs
+    assert (view.step, view.fraction) == (None, 0.25)

@@ -16,6 +16,7 @@ from napari_kidney_seg.widgets.edit import EditWidget
 from napari_kidney_seg.widgets.layer_data import METADATA_KEY, ScanRecord, ct_layer_data, record_of
 from napari_kidney_seg.widgets.layers import add_label_layers, class_layers
 from napari_kidney_seg.widgets.linking import link_masks, masks_on_grid, other_grids, use_mask
+from napari_kidney_seg.widgets.segment import SegmentWidget
 from tests.widgets.conftest import PLUGIN, SHAPE, write_nifti
 
 
@@ -208,6 +209,19 @@ def test_of_two_scans_the_one_opened_last_is_shown_and_then_the_chosen_one(qtbot
     choice.activated.emit(choice.currentIndex())
 
     assert {layer.name for layer in viewer.layers if layer.visible} == {"case", "kidney", "tumor", "cyst"}
+
+
+def test_a_scan_chosen_in_one_widget_is_chosen_in_the_other(viewer, edit, bundle, fake_run, scan_file):
+    segment = SegmentWidget(viewer, run=fake_run)
+    viewer.window.add_dock_widget(segment, name="Segment")
+    open_all(viewer, scan_file, named(scan_file, "venous.nii.gz"))
+
+    choice = segment.scan.choice
+    choice.setCurrentIndex(choice.findText("case"))
+    choice.activated.emit(choice.currentIndex())
+
+    assert edit.scan.layer is segment.scan.layer is viewer.layers["case"]
+    segment.close()
 
 
 def test_a_picture_that_another_tool_lays_over_a_scan_hides_nothing(qtbot, viewer, edit, scan_file, mask_file):

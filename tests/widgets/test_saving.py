@@ -52,6 +52,15 @@ def test_a_record_that_cannot_be_written_is_a_notice_and_the_mask_is_saved(tmp_p
     np.testing.assert_array_equal(read_labels(path).array, mask.array)
 
 
+def test_an_empty_mask_is_saved_and_called_empty(tmp_path, mask):
+    path = tmp_path / "saved.nii.gz"
+
+    _, notice = save_mask(replace(mask, array=np.zeros_like(mask.array)), path, MadeBy())
+
+    assert notice.text == "The saved mask is empty: no voxel is kidney, tumor or cyst."
+    assert not read_labels(path).array.any()
+
+
 def test_a_mask_drawn_by_hand_takes_the_record_of_another_away(tmp_path, mask, record):
     path = tmp_path / "case_seg.nii.gz"
     write_sidecar(path, record)

@@ -70,7 +70,8 @@ def test_the_whole_is_as_far_as_its_stages_together(seen, fraction):
             view(State.RUNNING, MASSES, request=replace(REQUEST, stage="masses")),
             "Masses-Net · epoch 1 of 4 · step 1 of 2 · about 1 h 06 min left",
         ),
-        (view(State.STOPPING, KIDNEY), "Stopping after this step…"),
+        (view(State.STOPPING, MASSES), "Stopping after this step…"),
+        (view(State.STOPPING, RunView(stage="kidney")), "Stopping…"),
         (
             view(State.STOPPED, KIDNEY, MASSES),
             "Stopped.\nKidney-Net: 2 of 2 epochs, best Dice 0.500 in epoch 1.\n"
