@@ -158,7 +158,7 @@ class _Run:
         with self._machine.clock.timing("fuse"):
             labels = yield from translated(self._method.fuse(outputs, geometry), self._fusion_event)
             waiting = self._fusion_event(geometry.shape[0])
-            notices = yield from in_background(lambda: list(result_notices(labels, geometry)), waiting)
+            notices = yield from in_background(lambda: list(result_notices(labels, self._scan)), waiting)
         yield from self._noted(*notices)
         yield Progress(stage="fuse", done=1, total=1, fraction=1.0)
         return labels

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Geometry
+from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.method import Method
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.components import Component, components
@@ -17,6 +18,7 @@ from napari_kidney_seg.imaging.components import Component, components
 SMALL_KIDNEY_ML = 30.0  # with its masses
 SPECK_ML = 1.0  # what is smaller is nobody's kidney
 LARGE_KIDNEY_ML = 3000.0  # the largest of KiTS23 has 2674 ml
+NATIVE_HU = (0.0, 60.0)  # median of kidneys without contrast agent: 25 to 45; with it, in any phase, 80 and more
 SOFT_TISSUE_RANGE = 300.0  # HU; a CT with air or bone spans far more
 SHIFTED_MAXIMUM = 2000.0  # a scan without negative values that reaches this lacks its offset of -1024 HU
 
@@ -54,9 +56,9 @@ def input_notices(scan: Volume) -> Iterator[Notice]:
         )
 
 
-def result_notices(labels: NDArray[Any], geometry: Geometry) -> Iterator[Notice]:
-    """Yield what is unusual about a canonical mask (Z, Y, X), judged by its whole foreground."""
-    found = components(labels > 0)
+def result_notices(labels: NDArray[Any], scan: Volume) -> Iterator[Notice]:
+    """Yield what is unusual about the canonical mask (Z, Y, X) of `scan`, judged by its whole foreground."""
+    found, geometry = components(labels > 0), scan.geometry
     if not found:
         yield Notice(
             code="no_kidney",
@@ -68,6 +70,23 @@ def result_notices(labels: NDArray[Any], geometry: Geometry) -> Iterator[Notice]
         yield Notice(
             code="cut_scan",
             text="The kidney reaches the first or last slice: the scan ends inside it, and volumes are too small.",
+        )
+
+    yield from _contrast_notices(labels, scan.array, found)
+
+
+def _contrast_notices(labels: NDArray[Any], values: NDArray[Any], found: list[Component]) -> Iterator[Notice]:
+    """Yield that lesions are hard to tell where the kidneys are as dark as without contrast agent."""
+    inside = [values[one.box.slices][labels[one.box.slices] == KITS["kidney"].id] for one in found]
+    kidneys = np.concatenate(inside)
+    if not kidneys.size:
+        return
+    median = float(np.median(kidneys))
+    if NATIVE_HU[0] <= median <= NATIVE_HU[1]:
+        yield Notice(
+            code="no_contrast",
+            text=f"The kidneys have {median:.0f} HU, as without contrast agent: tumors and many cysts hardly differ "
+            "from kidney there. Lesions that were found may be none, others may be missed. Check the whole kidneys.",
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.widgets.layer_data import record_of
@@ -86,8 +86,10 @@ class ScanPanel(QWidget):
         column.addWidget(self.choice)
         row = QHBoxLayout()
         row.setSpacing(2)
+        row.addWidget(QLabel("Window"))
         for window in WINDOWS:
             button = QPushButton(window.name)
+            button.setAccessibleName(f"Window {window.name}")
             button.setToolTip(f"Show level {window.level:g}, width {window.width:g} HU")
             button.clicked.connect(partial(self._on_window, window))
             row.addWidget(button)

@@ -454,10 +454,20 @@ class TestNotices:
         mask = (labels > 0).astype(np.uint8)
         mask[0, places, 2] = 1  # 0.08 ml each
 
-        notices = list(result_notices(mask, scan_of(labels, spacing=(5.0, 4.0, 4.0)).geometry))
+        notices = list(result_notices(mask, scan_of(labels, spacing=(5.0, 4.0, 4.0))))
 
         assert codes(notices) == ["specks", "cut_scan"]
         assert notices[0].text == f"Apart from the kidneys {words} of less than 1 ml. Look there, or remove islands."
+
+    @pytest.mark.parametrize(("kidney_hu", "is_named"), [(35, True), (60, True), (90, False), (-300, False)])
+    def test_kidneys_as_dark_as_without_contrast_agent_are_named(self, labels, kidney_hu, is_named):
+        mask = (labels > 0).astype(np.uint8)
+        values = np.where(mask == 1, kidney_hu, 200)  # what lies around them does not count
+        values[labels == 2] = 20  # nor lesions
+        mask[labels == 2] = 2
+        scan = scan_of(labels, spacing=(5.0, 4.0, 4.0)).with_array(values.astype(np.int16))
+
+        assert ("no_contrast" in codes(result_notices(mask, scan))) == is_named
 
     def test_voxels_without_a_number_are_read_as_air(self, scan, labels, one_stage):
         values = scan.array.astype(np.float32)
