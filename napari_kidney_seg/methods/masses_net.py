@@ -56,8 +56,7 @@ ALPHA = 0.5  # share of Dice in the loss of the masses; section 2.3
 CLASS_WEIGHTS = {3: (1.0, 5.0, 10.0), 4: (1.0, 1.0, 5.0, 10.0)}
 KIDNEY_WINDOW, MASSES_WINDOW = (16, 256, 256), (64, 96, 96)  # voxels; section 3.2 in (z, y, x)
 KIDNEY_WIDTHS, MASSES_WIDTHS = (32, 64, 128, 256), (32, 64, 128, 256, 512)  # our choice
-# KiTS21 cases that the authors left out; section 3.1.
-EXCLUDED_IDS = (52, 60, 65, 66, 91, 111, 115, 135, 140, 150)
+EXCLUDED_IDS = (52, 60, 65, 66, 91, 111, 115, 135, 140, 150)  # of KiTS21, by the authors; section 3.1
 KIDNEY_TARGET, MASSES_TARGET, ALL_CLASSES_TARGET = (0, 1, 1, 1), (0, 0, 1, 2), (0, 1, 2, 3)  # class by label id
 
 
@@ -198,6 +197,7 @@ def _answering(stage: Stage, n_classes: int, class_weights: tuple[float, ...] | 
     has_kidney = n_classes == len(ALL_CLASSES_TARGET)
     recipe = replace(
         stage.recipe,
+        sampler=GridWindows(only_masses=True),
         target=ClassOfLabel(ALL_CLASSES_TARGET if has_kidney else MASSES_TARGET),
         loss=partial(masses_loss, class_weights or CLASS_WEIGHTS[n_classes]),
         weighted_loss=masses_loss if class_weights is None else None,
@@ -235,7 +235,7 @@ def _shortened(method: Method, stages: tuple[Stage, ...], learning_rate: float) 
     shorter = (
         replace(
             stage.recipe,
-            sampler=GridWindows(per_case=2),
+            sampler=replace(stage.recipe.sampler, per_case=2),  # type: ignore[type-var]
             learning_rate=learning_rate,
             schedule="cosine",
             excluded_cases=(),

@@ -15,7 +15,7 @@ from napari_kidney_seg.imaging.cropping import foreground_box, padded_to
 from napari_kidney_seg.inference.regions import BACKGROUND
 from napari_kidney_seg.inference.windows import WindowPlan, window_spans
 from napari_kidney_seg.training.dataset import Case
-from napari_kidney_seg.training.sampling import Window, cut_window
+from napari_kidney_seg.training.sampling import KIDNEY, Window, cut_window
 
 TWO_KIDNEYS = KeepLargest(count=2)
 
@@ -33,6 +33,8 @@ class GridWindows:
         Windows of a case in an epoch, drawn at random from both kinds in turn; None takes all that hold target.
     cleaning : Cleaning
         Which components of the reference count as kidneys.
+    only_masses : bool
+        Whether target means tumor and cyst alone, where the stage answers for the kidney too.
 
     Notes
     -----
@@ -45,6 +47,7 @@ class GridWindows:
 
     per_case: int | None = None
     cleaning: Cleaning = TWO_KIDNEYS
+    only_masses: bool = False
 
     def __call__(self, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
         """Return one window of `case`, with or without target at equal chances."""
@@ -52,7 +55,7 @@ class GridWindows:
 
     def of_case(self, case: Case, stage: Stage) -> GridOfCase:
         """Return the windows of `case`."""
-        target = _target(case, stage)
+        target = self._target_of(case, stage)
         with_target: list[Box] = []
         others: list[Box] = []
         for region in self.regions(case, stage):
@@ -68,6 +71,15 @@ class GridWindows:
         kidneys = self.cleaning(np.asarray(case.labels) > 0, geometry.spacing)
         outputs = {name: StageOutput.from_mask(name, (BACKGROUND, "kidney"), kidneys) for name in stage.region.sources}
         return stage.region.boxes(outputs, geometry) or (Box.whole(geometry.shape),)
+
+    def _target_of(self, case: Case, stage: Stage) -> tuple[NDArray[np.bool_], Box]:
+        """Return where the case has target, and the box of the scan this array covers."""
+        around = foreground_box(case.labels) or Box(start=(0, 0, 0), stop=(0, 0, 0))
+        labels = np.asarray(case.labels[around.slices])
+        if self.only_masses:
+            return labels > KIDNEY, around
+        classes = stage.recipe.target(labels)
+        return (classes > 0) & (classes != IGNORE), around
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,13 +130,6 @@ def _on_scan(corner: tuple[int, ...], working: Shape, region: Box, window: Shape
     start = tuple(a + round(c * s) for a, c, s in zip(region.start, corner, scale, strict=True))
     stop = tuple(a + max(1, round(n * s)) for a, n, s in zip(start, window, scale, strict=True))
     return Box(start=start, stop=stop)  # type: ignore[arg-type]
-
-
-def _target(case: Case, stage: Stage) -> tuple[NDArray[np.bool_], Box]:
-    """Return where the case has target of the stage, and the box of the scan this array covers."""
-    around = foreground_box(case.labels) or Box(start=(0, 0, 0), stop=(0, 0, 0))
-    target = stage.recipe.target(np.asarray(case.labels[around.slices]))
-    return (target > 0) & (target != IGNORE), around
 
 
 def _holds(target: tuple[NDArray[np.bool_], Box], box: Box) -> bool:
