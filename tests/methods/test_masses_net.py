@@ -29,7 +29,7 @@ def test_the_papers_sizes_are_those_of_its_text():
     assert kidney.grid.spacing == (None, None, None)
     recipe = masses.recipe
     assert (recipe.optimizer, recipe.learning_rate, recipe.schedule) == ("adam", 1e-4, "constant")
-    assert (recipe.batch, recipe.epochs, recipe.sampler) == (2, 50, GridWindows())
+    assert (recipe.batch, recipe.epochs, recipe.sampler) == (2, 50, GridWindows(only_masses=True))
     assert recipe.excluded_cases[:2] == ("case_00052", "case_00060")
     assert len(recipe.excluded_cases) == 10
 
