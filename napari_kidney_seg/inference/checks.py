@@ -18,7 +18,7 @@ from napari_kidney_seg.imaging.components import Component, components
 SMALL_KIDNEY_ML = 30.0  # with its masses
 SPECK_ML = 1.0  # what is smaller is nobody's kidney
 LARGE_KIDNEY_ML = 3000.0  # the largest of KiTS23 has 2674 ml
-NATIVE_HU = (0.0, 60.0)  # median of kidneys without contrast agent: 25 to 45; with it, in any phase, 80 and more
+NATIVE_HU = 75.0  # upper quartile of kidneys without contrast agent, at most; with it, in any phase, 110 and more
 SOFT_TISSUE_RANGE = 300.0  # HU; a CT with air or bone spans far more
 SHIFTED_MAXIMUM = 2000.0  # a scan without negative values that reaches this lacks its offset of -1024 HU
 
@@ -81,8 +81,8 @@ def _contrast_notices(labels: NDArray[Any], values: NDArray[Any], found: list[Co
     kidneys = np.concatenate(inside)
     if not kidneys.size:
         return
-    median = float(np.median(kidneys))
-    if NATIVE_HU[0] <= median <= NATIVE_HU[1]:
+    median, upper = np.percentile(kidneys, (50, 75))  # of the upper quartile: a large cyst may pass for kidney
+    if 0 <= upper <= NATIVE_HU:
         yield Notice(
             code="no_contrast",
             text=f"The kidneys have {median:.0f} HU, as without contrast agent: tumors and many cysts hardly differ "

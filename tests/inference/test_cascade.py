@@ -459,7 +459,7 @@ class TestNotices:
         assert codes(notices) == ["specks", "cut_scan"]
         assert notices[0].text == f"Apart from the kidneys {words} of less than 1 ml. Look there, or remove islands."
 
-    @pytest.mark.parametrize(("kidney_hu", "is_named"), [(35, True), (60, True), (90, False), (-300, False)])
+    @pytest.mark.parametrize(("kidney_hu", "is_named"), [(35, True), (70, True), (110, False), (-300, False)])
     def test_kidneys_as_dark_as_without_contrast_agent_are_named(self, labels, kidney_hu, is_named):
         mask = (labels > 0).astype(np.uint8)
         values = np.where(mask == 1, kidney_hu, 200)  # what lies around them does not count
@@ -468,6 +468,13 @@ class TestNotices:
         scan = scan_of(labels, spacing=(5.0, 4.0, 4.0)).with_array(values.astype(np.int16))
 
         assert ("no_contrast" in codes(result_notices(mask, scan))) == is_named
+
+    def test_a_large_cyst_that_passes_for_kidney_makes_no_scan_without_contrast(self, labels):
+        mask = (labels > 0).astype(np.uint8)
+        values = np.where(np.cumsum(mask).reshape(mask.shape) % 5 < 3, 10, 180)  # three voxels of five are fluid
+        scan = scan_of(labels, spacing=(5.0, 4.0, 4.0)).with_array(values.astype(np.int16))
+
+        assert "no_contrast" not in codes(result_notices(mask, scan))
 
     def test_voxels_without_a_number_are_read_as_air(self, scan, labels, one_stage):
         values = scan.array.astype(np.float32)
