@@ -28,7 +28,7 @@ def start_training(request: TrainingRequest, *, resume: bool) -> None:
     request = folder.check(request, resume=resume)
     folder.make()
     folder.forget_stop()
-    folder.forget_steps()
+    folder.rewind()
     with folder.output.open("wb") as output:
         process = subprocess.Popen(
             training_command(request, resume=resume),

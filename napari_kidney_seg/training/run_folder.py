@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,12 @@ class StepDone:
     steps: int
     fraction: float
     seconds_left: float
+
+    def rewound(self) -> StepDone:
+        """Return where the epoch under way begins: there a run that goes on starts anew."""
+        fraction = (self.epoch - 1) / self.epochs
+        left = self.seconds_left * (1 - fraction) / (1 - self.fraction) if self.fraction < 1 else 0.0
+        return replace(self, step=0, fraction=fraction, seconds_left=left)
 
 
 @dataclass(frozen=True)
@@ -182,6 +188,12 @@ class RunFolder:
             return StepDone(**json.loads(self.progress.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+
+    def rewind(self) -> None:
+        """Note that a run that was stopped within an epoch goes on from the beginning of that epoch."""
+        step = self.step()
+        if step is not None and step.epoch > len(self.epochs()):
+            StepNotes(self).note(step.rewound())
 
 
 class StepNotes:

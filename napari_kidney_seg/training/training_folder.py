@@ -227,7 +227,7 @@ class TrainingFolder:
         process = self.process()
         if process is None or process.pid != os.getpid():
             self.forget_stop()
-        self.forget_steps()
+        self.rewind()
         self._outcome.unlink(missing_ok=True)
         self.record(request, os.getpid())
 
@@ -239,10 +239,10 @@ class TrainingFolder:
         """Let a training that was asked to stop go on, or the next one begin."""
         self._stop.unlink(missing_ok=True)
 
-    def forget_steps(self) -> None:
-        """Forget how far the epochs under way were: a training that goes on begins them anew."""
+    def rewind(self) -> None:
+        """Let the epochs under way begin anew, as a training that goes on does."""
         for run in self.runs():
-            run.progress.unlink(missing_ok=True)
+            run.rewind()
 
     def end(self, outcome: Outcome) -> None:
         """Record how the training of this process ended.

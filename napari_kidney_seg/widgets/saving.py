@@ -98,8 +98,6 @@ def save_mask(labels: LabelVolume, path: Path, made_by: MadeBy) -> Generator[Eve
     yield Progress(stage="save", done=0, total=1, fraction=0.0)
     record = _record(labels, made_by)
     write_labels(labels, path)
-    if not labels.array.any():
-        yield EMPTY
     try:
         if record is not None:
             write_sidecar(path, record)
@@ -107,6 +105,8 @@ def save_mask(labels: LabelVolume, path: Path, made_by: MadeBy) -> Generator[Eve
             remove_sidecar(path)
     except UnwritableImageError as error:
         yield Notice(code="no_record", text=f"The mask is saved; the record beside it is not up to date. {error}")
+    if not labels.array.any():
+        yield EMPTY
     return path
 
 

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.widgets.layer_data import record_of
-from napari_kidney_seg.widgets.layers import class_layers, is_ct
+from napari_kidney_seg.widgets.layers import class_layers, is_ct, label_layers
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
 from napari_kidney_seg.widgets.linking import link_masks, put_below_masks
 from napari_kidney_seg.widgets.opened_masks import OpenedMasks
@@ -111,7 +111,9 @@ class ScanPanel(QWidget):
             QTimer.singleShot(0, partial(put_below_masks, self._viewer.layers, layer))  # it was open before
             if record_of(layer.metadata) is not None:
                 widen_slider(layer)
-        wanted = new[-1] if new else chosen
+        active = self._viewer.layers.selection.active
+        is_first_look = not before and active in self._layers  # of a widget opened while scans are
+        wanted = active if is_first_look else new[-1] if new else chosen
         with QSignalBlocker(self.choice):
             self.choice.clear()
             self.choice.addItems([layer.name for layer in self._layers])
@@ -132,8 +134,13 @@ class ScanPanel(QWidget):
             show_labels(self._viewer, kidney)
 
     def _on_chosen(self) -> None:
-        """Select the scan that a person chose in napari too, so that the other widgets turn to it."""
-        self._viewer.layers.selection.active = self.layer
+        """Select the scan that a person chose in napari too, so that the other widgets turn to it.
+
+        A mask of that scan which is being edited stays selected.
+        """
+        selection, layer = self._viewer.layers.selection, self.layer
+        if layer is not None and selection.active not in label_layers(self._viewer.layers, layer):
+            selection.active = layer
         self._show_chosen()
 
     def _show_chosen(self) -> None:

@@ -47,7 +47,8 @@ def status_text(view: TrainingView) -> str:
 
 def stopping_text(view: TrainingView) -> str:
     """Return when a training that is asked to stop will."""
-    is_at_steps = bool(view.runs) and view.runs[-1].step is not None
+    step = view.runs[-1].step if view.runs else None
+    is_at_steps = step is not None and step.step > 0
     return "Stopping after this step…" if is_at_steps else "Stopping…"
 
 

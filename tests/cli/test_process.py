@@ -13,7 +13,7 @@ import pytest
 from napari_kidney_seg.cli.process import NICENESS, start_training, training_command
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.training.request import TrainingRequest
-from napari_kidney_seg.training.run_folder import RunFolder
+from napari_kidney_seg.training.run_folder import RunFolder, StepDone, StepNotes
 from napari_kidney_seg.training.training_folder import State, TrainingFolder
 
 REQUEST = TrainingRequest(method="masses-net", preset="smoke", data="phantoms:4", output=Path("run"))
@@ -59,3 +59,16 @@ def test_a_folder_with_a_run_is_refused_before_a_process_is_started(tmp_path):
     with pytest.raises(DatasetError, match="holds a run already"):
         start_training(replace(REQUEST, output=tmp_path), resume=False)
     assert not TrainingFolder(tmp_path).output.exists()
+
+
+def test_a_resumed_training_is_at_the_beginning_of_its_epoch_before_the_process_says_so(tmp_path):
+    folder, run = TrainingFolder(tmp_path), RunFolder(tmp_path)
+    run.task.write_text("{}")
+    run.last.touch()
+    StepNotes(run).note(StepDone(epoch=1, epochs=4, step=3, steps=6, fraction=0.125, seconds_left=70.0))
+
+    start_training(replace(REQUEST, epochs=0, output=tmp_path), resume=True)
+
+    assert run.step() == StepDone(epoch=1, epochs=4, step=0, steps=6, fraction=0.0, seconds_left=80.0)
+    while folder.outcome().state.is_alive:
+        time.sleep(0.1)

@@ -199,6 +199,12 @@ def test_the_first_engine_is_made_while_the_scan_is_prepared(scan, one_stage, mo
     assert result_of(run).labels.array.any()
 
 
+def notices_on(labels, values, mask):
+    """Return what is told of `mask` on a scan of `values`, 0.64 ml a voxel."""
+    scan = scan_of(labels, spacing=(10.0, 8.0, 8.0)).with_array(values.astype(np.float32))
+    return list(result_notices(mask.astype(np.uint8), scan))
+
+
 class TestCancel:
     def test_closing_stops_before_the_next_window(self, scan, three_stages, monkeypatch):
         seen = []
@@ -459,22 +465,36 @@ class TestNotices:
         assert codes(notices) == ["specks", "cut_scan"]
         assert notices[0].text == f"Apart from the kidneys {words} of less than 1 ml. Look there, or remove islands."
 
-    @pytest.mark.parametrize(("kidney_hu", "is_named"), [(35, True), (70, True), (110, False), (-300, False)])
+    @pytest.mark.parametrize(
+        ("kidney_hu", "is_named"), [(0.5, False), (35, True), (74, True), (76, False), (-300, False)]
+    )
     def test_kidneys_as_dark_as_without_contrast_agent_are_named(self, labels, kidney_hu, is_named):
-        mask = (labels > 0).astype(np.uint8)
-        values = np.where(mask == 1, kidney_hu, 200)  # what lies around them does not count
-        values[labels == 2] = 20  # nor lesions
-        mask[labels == 2] = 2
-        scan = scan_of(labels, spacing=(5.0, 4.0, 4.0)).with_array(values.astype(np.int16))
+        mask = np.where(labels == 2, 2, labels > 0).astype(np.uint8)
+        values = np.where(mask == 1, kidney_hu, 200).astype(np.float32)  # what lies around them does not count
+        values[labels == 2] = 130  # nor lesions
+        values[tuple(np.argwhere(mask == 1)[0])] = np.nan
 
-        assert ("no_contrast" in codes(result_notices(mask, scan))) == is_named
+        assert ("no_contrast" in codes(notices_on(labels, values, mask))) == is_named
 
-    def test_a_large_cyst_that_passes_for_kidney_makes_no_scan_without_contrast(self, labels):
-        mask = (labels > 0).astype(np.uint8)
-        values = np.where(np.cumsum(mask).reshape(mask.shape) % 5 < 3, 10, 180)  # three voxels of five are fluid
-        scan = scan_of(labels, spacing=(5.0, 4.0, 4.0)).with_array(values.astype(np.int16))
+    def test_dark_kidneys_are_told_with_their_attenuation(self, labels):
+        (told,) = [
+            one for one in notices_on(labels, np.full(labels.shape, 35), labels > 0) if one.code == "no_contrast"
+        ]
 
-        assert "no_contrast" not in codes(result_notices(mask, scan))
+        assert told.text.startswith("The kidneys have about 35 HU, as without contrast agent. Tumors and many cysts")
+
+    def test_a_bright_kidney_in_a_dark_mass_that_passes_for_it_has_contrast(self, labels):
+        values = np.where(np.cumsum(labels > 0).reshape(labels.shape) % 5 == 0, 180, 20)  # one voxel of five
+
+        assert "no_contrast" not in codes(notices_on(labels, values, labels > 0))
+
+    @pytest.mark.parametrize(("mass_hu", "is_named"), [(35, True), (170, False)])
+    def test_kidneys_that_all_but_passed_for_tumor_are_judged_by_it(self, labels, mass_hu, is_named):
+        mask = np.where(labels > 0, 2, 0).astype(np.uint8)
+        mask[tuple(np.argwhere(labels > 0)[0])] = 1
+        values = np.where(mask == 1, 20, mass_hu)  # a voxel of the rim, half fat
+
+        assert ("no_contrast" in codes(notices_on(labels, values, mask))) == is_named
 
     def test_voxels_without_a_number_are_read_as_air(self, scan, labels, one_stage):
         values = scan.array.astype(np.float32)

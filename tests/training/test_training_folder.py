@@ -175,11 +175,12 @@ def test_a_run_is_as_far_as_the_newest_thing_known_of_it(folder, request_):
     assert view.best.epoch == 1
 
 
-def test_a_training_that_goes_on_is_at_no_step_until_it_makes_one(folder, request_):
+def test_a_training_that_goes_on_begins_its_epoch_anew(folder, request_):
     run = begin_run(folder.path, "kidney")
-    StepNotes(run).note(StepDone(epoch=2, epochs=4, step=1, steps=2, fraction=0.375, seconds_left=25.0))
+    StepNotes(run).note(StepDone(epoch=2, epochs=8, step=1, steps=2, fraction=0.1875, seconds_left=26.0))
 
     folder.begin(request_)
 
     (view,) = view_training(folder.path).runs
-    assert (view.step, view.fraction) == (None, 0.25)
+    assert (view.step.step, view.planned, view.fraction) == (0, 8, 0.125)
+    assert view.seconds_left == pytest.approx(28.0)  # 2 for each sixteenth

@@ -224,6 +224,25 @@ def test_a_scan_chosen_in_one_widget_is_chosen_in_the_other(viewer, edit, bundle
     segment.close()
 
 
+def test_a_widget_opened_later_shows_the_scan_that_is_selected(viewer, edit, bundle, fake_run, scan_file):
+    open_all(viewer, scan_file, named(scan_file, "venous.nii.gz"))
+    viewer.layers.selection.active = viewer.layers["case"]
+
+    segment = SegmentWidget(viewer, run=fake_run)
+
+    assert segment.scan.layer is viewer.layers["case"]
+    segment.close()
+
+
+def test_choosing_the_same_scan_again_leaves_the_edited_class_selected(viewer, edit, scan_file, mask_file):
+    open_all(viewer, scan_file, mask_file)
+    edit.classes.classes["tumor"].click()
+
+    edit.scan.choice.activated.emit(edit.scan.choice.currentIndex())
+
+    assert viewer.layers.selection.active is edit.case.layers["tumor"]
+
+
 def test_a_picture_that_another_tool_lays_over_a_scan_hides_nothing(qtbot, viewer, edit, scan_file, mask_file):
     open_all(viewer, scan_file, mask_file)
 

@@ -52,11 +52,14 @@ def test_a_record_that_cannot_be_written_is_a_notice_and_the_mask_is_saved(tmp_p
     np.testing.assert_array_equal(read_labels(path).array, mask.array)
 
 
-def test_an_empty_mask_is_saved_and_called_empty(tmp_path, mask):
+def test_an_empty_mask_is_saved_and_called_empty(tmp_path, mask, record):
     path = tmp_path / "saved.nii.gz"
+
+    write_sidecar(path, record)
 
     _, notice = save_mask(replace(mask, array=np.zeros_like(mask.array)), path, MadeBy())
 
+    assert not sidecar_path_for(path).exists()  # it was of another mask
     assert notice.text == "The saved mask is empty: no voxel is kidney, tumor or cyst."
     assert not read_labels(path).array.any()
 

@@ -72,6 +72,7 @@ def test_the_whole_is_as_far_as_its_stages_together(seen, fraction):
         ),
         (view(State.STOPPING, MASSES), "Stopping after this step…"),
         (view(State.STOPPING, RunView(stage="kidney")), "Stopping…"),
+        (view(State.STOPPING, RunView(stage="masses", step=STEP.rewound())), "Stopping…"),
         (
             view(State.STOPPED, KIDNEY, MASSES),
             "Stopped.\nKidney-Net: 2 of 2 epochs, best Dice 0.500 in epoch 1.\n"
