@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_kidney_seg.core.errors import BundleError, DatasetError, UnwritableImageError
+from napari_kidney_seg.core.errors import BundleError, DatasetError
 from napari_kidney_seg.core.method import Method, Stage
-from napari_kidney_seg.io.bundle import Bundle, check_suffix, load_bundle
+from napari_kidney_seg.io.bundle import Bundle, check_new, load_bundle
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.bundling import bundle_runs, write_bundle
 from napari_kidney_seg.training.request import TrainingRequest
@@ -41,9 +41,7 @@ def bundle_stages(runs: tuple[Path, ...], output: Path, card: Path) -> Path:
     UnwritableImageError
         When `output` is there already.
     """
-    check_suffix(output)
-    if output.exists():
-        raise UnwritableImageError(f"{str(output)!r} is there already. Choose another name, or remove it first.")
+    check_new(output)
     records = {folder: _read_run(folder) for given in runs for folder in _stage_folders(given)}
     kinds = sorted({(record["method"], record["preset"]) for record in records.values()})
     if len(kinds) != 1:

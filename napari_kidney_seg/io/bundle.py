@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_kidney_seg.core.errors import BundleError
+from napari_kidney_seg.core.errors import BundleError, UnwritableImageError
 from napari_kidney_seg.core.method import Method, Stage
 from napari_kidney_seg.io.atomic import replacing
 
@@ -231,15 +231,20 @@ def _check_stage(bundle: Bundle, stage: Stage) -> None:
         )
 
 
-def check_suffix(path: Path) -> None:
-    """Refuse to call a bundle anything but ``NAME.safetensors``: no widget or command would list it.
+def check_new(path: Path) -> None:
+    """Refuse to make a bundle that no widget or command would list, or in the place of another file.
 
     Raises
     ------
     BundleError
+        When it would not be called ``NAME.safetensors``.
+    UnwritableImageError
+        When there is such a file already.
     """
     if path.suffix != SUFFIX:
         raise BundleError(f"Found {path.name!r} as the name of a bundle; needed one that ends in {SUFFIX}. Change it.")
+    if path.exists():
+        raise UnwritableImageError(f"{str(path)!r} is there already. Choose another name for it.")
 
 
 def save_bundle(path: str | Path, weights: Mapping[str, Sequence[Mapping[str, torch.Tensor]]], card: Card) -> Bundle:

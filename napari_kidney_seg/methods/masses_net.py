@@ -197,7 +197,7 @@ def _answering(stage: Stage, n_classes: int, class_weights: tuple[float, ...] | 
     has_kidney = n_classes == len(ALL_CLASSES_TARGET)
     recipe = replace(
         stage.recipe,
-        sampler=GridWindows(only_masses=True),
+        sampler=GridWindows(target=ClassOfLabel(MASSES_TARGET)),
         target=ClassOfLabel(ALL_CLASSES_TARGET if has_kidney else MASSES_TARGET),
         loss=partial(masses_loss, class_weights or CLASS_WEIGHTS[n_classes]),
         weighted_loss=masses_loss if class_weights is None else None,

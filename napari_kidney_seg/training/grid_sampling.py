@@ -14,8 +14,9 @@ from napari_kidney_seg.imaging.components import KeepLargest
 from napari_kidney_seg.imaging.cropping import foreground_box, padded_to
 from napari_kidney_seg.inference.regions import BACKGROUND
 from napari_kidney_seg.inference.windows import WindowPlan, window_spans
+from napari_kidney_seg.training.class_lookup import ClassOfLabel
 from napari_kidney_seg.training.dataset import Case
-from napari_kidney_seg.training.sampling import KIDNEY, Window, cut_window
+from napari_kidney_seg.training.sampling import Window, cut_window
 
 TWO_KIDNEYS = KeepLargest(count=2)
 
@@ -33,8 +34,8 @@ class GridWindows:
         Windows of a case in an epoch, drawn at random from both kinds in turn; None takes all that hold target.
     cleaning : Cleaning
         Which components of the reference count as kidneys.
-    only_masses : bool
-        Whether target means tumor and cyst alone, where the stage answers for the kidney too.
+    target : ClassOfLabel or None
+        What counts as target, where that is less than the stage answers for; None takes the target of its recipe.
 
     Notes
     -----
@@ -47,7 +48,7 @@ class GridWindows:
 
     per_case: int | None = None
     cleaning: Cleaning = TWO_KIDNEYS
-    only_masses: bool = False
+    target: ClassOfLabel | None = None
 
     def __call__(self, case: Case, stage: Stage, rng: np.random.Generator) -> Window:
         """Return one window of `case`, with or without target at equal chances."""
@@ -75,10 +76,7 @@ class GridWindows:
     def _target_of(self, case: Case, stage: Stage) -> tuple[NDArray[np.bool_], Box]:
         """Return where the case has target, and the box of the scan this array covers."""
         around = foreground_box(case.labels) or Box(start=(0, 0, 0), stop=(0, 0, 0))
-        labels = np.asarray(case.labels[around.slices])
-        if self.only_masses:
-            return labels > KIDNEY, around
-        classes = stage.recipe.target(labels)
+        classes = (self.target or stage.recipe.target)(np.asarray(case.labels[around.slices]))
         return (classes > 0) & (classes != IGNORE), around
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from napari_kidney_seg.core.errors import DatasetError, UnwritableImageError
 from napari_kidney_seg.io.atomic import replacing
-from napari_kidney_seg.io.bundle import check_suffix
+from napari_kidney_seg.io.bundle import check_new
 from napari_kidney_seg.training.process_record import ProcessRecord
 from napari_kidney_seg.training.request import TrainingRequest
 from napari_kidney_seg.training.run_folder import RunFolder
@@ -175,9 +175,7 @@ class TrainingFolder:
         request = request.continuing(before) if before is not None else request
         own = before.bundle if before is not None else None
         if request.bundle is not None and request.bundle != own:
-            check_suffix(request.bundle)
-            if request.bundle.exists():
-                raise UnwritableImageError(f"{str(request.bundle)!r} is there already. Choose another name for it.")
+            check_new(request.bundle)
         return request
 
     def make(self) -> None:

@@ -111,9 +111,10 @@ class ScanPanel(QWidget):
             QTimer.singleShot(0, partial(put_below_masks, self._viewer.layers, layer))  # it was open before
             if record_of(layer.metadata) is not None:
                 widen_slider(layer)
+        wanted = new[-1] if new else chosen
         active = self._viewer.layers.selection.active
-        is_first_look = not before and active in self._layers  # of a widget opened while scans are
-        wanted = active if is_first_look else new[-1] if new else chosen
+        if not before and active in self._layers:  # a widget that is opened while scans are
+            wanted = active
         with QSignalBlocker(self.choice):
             self.choice.clear()
             self.choice.addItems([layer.name for layer in self._layers])

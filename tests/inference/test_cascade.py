@@ -477,10 +477,9 @@ class TestNotices:
         assert ("no_contrast" in codes(notices_on(labels, values, mask))) == is_named
 
     def test_dark_kidneys_are_told_with_their_attenuation(self, labels):
-        (told,) = [
-            one for one in notices_on(labels, np.full(labels.shape, 35), labels > 0) if one.code == "no_contrast"
-        ]
+        notices = notices_on(labels, np.full(labels.shape, 35), labels > 0)
 
+        (told,) = (one for one in notices if one.code == "no_contrast")
         assert told.text.startswith("The kidneys have about 35 HU, as without contrast agent. Tumors and many cysts")
 
     def test_a_bright_kidney_in_a_dark_mass_that_passes_for_it_has_contrast(self, labels):

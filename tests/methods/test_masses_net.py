@@ -10,6 +10,7 @@ from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.inference.fitting import fit
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.methods.masses_net import METHOD, Choices, masses_net
+from napari_kidney_seg.training.class_lookup import ClassOfLabel
 from napari_kidney_seg.training.dataset import Case, Dataset
 from napari_kidney_seg.training.grid_sampling import GridWindows
 from napari_kidney_seg.training.task import StageTask
@@ -29,7 +30,9 @@ def test_the_papers_sizes_are_those_of_its_text():
     assert kidney.grid.spacing == (None, None, None)
     recipe = masses.recipe
     assert (recipe.optimizer, recipe.learning_rate, recipe.schedule) == ("adam", 1e-4, "constant")
-    assert (recipe.batch, recipe.epochs, recipe.sampler) == (2, 50, GridWindows(only_masses=True))
+    assert (recipe.batch, recipe.epochs) == (2, 50)
+    assert kidney.recipe.sampler == GridWindows()
+    assert recipe.sampler == GridWindows(target=ClassOfLabel((0, 0, 1, 2)))
     assert recipe.excluded_cases[:2] == ("case_00052", "case_00060")
     assert len(recipe.excluded_cases) == 10
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -71,13 +68,3 @@ def folder(tmp_path) -> TrainingFolder:
 @pytest.fixture
 def request_(folder) -> TrainingRequest:
     return TrainingRequest(method="masses-net", preset="smoke", data="phantoms:4", output=folder.path)
-
-
-@pytest.fixture
-def other():
-    """A process that waits to be ended."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    yield process
-    process.kill()
-    process.wait()
-    process.stdin.close()

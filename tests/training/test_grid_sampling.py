@@ -89,7 +89,7 @@ def test_the_masses_stage_takes_its_windows_from_the_box_around_the_reference_ki
 def test_windows_of_masses_hold_masses_also_where_the_stage_answers_for_the_kidney(case):
     stage = replace(MASSES, recipe=replace(MASSES.recipe, target=ClassOfLabel((0, 1, 2, 3))))
 
-    windows = GridWindows(only_masses=True).of_case(case, stage)
+    windows = GridWindows(target=MASSES.recipe.target).of_case(case, stage)
 
     with_kidney_alone = [box for box in windows.others if (case.labels[box.slices] == 1).any()]
     assert windows.with_target == GridWindows().of_case(case, MASSES).with_target != ()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -10,32 +9,22 @@ import pytest
 from napari_kidney_seg.training.process_record import ProcessRecord
 
 
-@pytest.fixture
-def child():
-    """A process that waits to be ended."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    yield process
-    process.kill()
-    process.wait()
-    process.stdin.close()
-
-
-def test_a_process_lives_until_it_ends(child):
-    record = ProcessRecord.of(child.pid)
+def test_a_process_lives_until_it_ends(other):
+    record = ProcessRecord.of(other.pid)
     assert record.is_alive
 
-    child.kill()
-    child.wait()
+    other.kill()
+    other.wait()
 
     assert not record.is_alive
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there a process that ended is gone at once")
-def test_one_that_ended_but_was_not_waited_for_is_dead(child):
-    record = ProcessRecord.of(child.pid)
+def test_one_that_ended_but_was_not_waited_for_is_dead(other):
+    record = ProcessRecord.of(other.pid)
 
-    child.kill()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # a zombie from now on
+    other.kill()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # a zombie from now on
 
     assert not record.is_alive
 

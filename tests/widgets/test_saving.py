@@ -54,7 +54,6 @@ def test_a_record_that_cannot_be_written_is_a_notice_and_the_mask_is_saved(tmp_p
 
 def test_an_empty_mask_is_saved_and_called_empty(tmp_path, mask, record):
     path = tmp_path / "saved.nii.gz"
-
     write_sidecar(path, record)
 
     _, notice = save_mask(replace(mask, array=np.zeros_like(mask.array)), path, MadeBy())

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -44,16 +42,6 @@ def places(tmp_path, monkeypatch):
 @pytest.fixture
 def widget(viewer, places) -> TrainWidget:
     return dock(viewer)
-
-
-@pytest.fixture
-def other():
-    """A process that waits to be ended, in the place of one that trains."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    yield process
-    process.kill()
-    process.wait()
-    process.stdin.close()
 
 
 @pytest.fixture
