@@ -34,7 +34,8 @@ from napari_kidney_seg.evaluation.comparison import (
 from napari_kidney_seg.evaluation.scores import CaseScores, evaluate_case
 from napari_kidney_seg.inference.cascade import run_cascade
 from napari_kidney_seg.inference.options import RunOptions
-from napari_kidney_seg.training.dataset import Case, CaseSource, open_dataset
+from napari_kidney_seg.training.cases import Case, CaseSource
+from napari_kidney_seg.training.dataset import open_dataset
 
 if TYPE_CHECKING:
     from napari_kidney_seg.evaluation.detection import DetectionCounts

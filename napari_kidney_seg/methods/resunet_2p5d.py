@@ -59,16 +59,17 @@ MAX_PIXEL_MM = 1.2  # after resizing to these; beyond it each kidney gets a box 
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
 LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
 KIDNEY_TARGET = ClassOfLabel((0, 1, 1, 1))  # class by label id: the kidney with the masses in it
+GUIDE_TARGET = ClassOfLabel((0, 1, 1, 1), missed=(0, 0, 0, 0), found=(1, 1, 1, 1))
 CUBE, FLAT = (3, 3, 3), (1, 3, 3)  # kernels
-# Of the lesion stage: names, class by label id, weights (our choice). Without background it is asked in kidneys alone.
+# Names, class by label id, weights (our choice). Without background it is asked in kidneys and what was found alone.
 LESION_CLASSES = MappingProxyType(
     {
-        3: (("kidney", "cyst", "tumor"), ClassOfLabel((IGNORE, 0, 2, 1)), (1.0, 2.0, 2.0)),
+        3: (("kidney", "cyst", "tumor"), ClassOfLabel((IGNORE, 0, 2, 1), found=(0, 0, 2, 1)), (1.0, 2.0, 2.0)),
         4: (("background", "kidney", "cyst", "tumor"), ClassOfLabel((0, 1, 3, 2)), (1.0, 1.0, 2.0, 2.0)),
     }
 )
-MISSED = MissedMasses(probability=0.5, depth_voxels=(0, 8))  # by the kidney stage, in training; our choice
 COMPLETING = 4  # lesion classes that let the lesion stage add masses to the outline
+MISSED = MissedMasses(probability=0.5, depth_voxels=(0, 8))  # by the kidney stage, in training; our choice
 LESION_INPUTS = IMAGE, GUIDED = "image", "image+kidney_prob"
 COMPONENT_RULES: Mapping[str, Cleaning] = MappingProxyType(
     {
@@ -127,7 +128,6 @@ def residual_unet(**sizes: Any) -> torch.nn.Module:
 
 
 COARSE_NET = {"classes": 2, "widths": (16, 32, 64, 128, 256), "kernels": (CUBE,) * 5, "strides": ((2, 2, 2),) * 4}
-# In-plane kernels at the two finest levels, no down-sampling along z.
 FINE_NET = COARSE_NET | {"widths": (32, 64, 128, 256), "kernels": (FLAT, FLAT, CUBE, CUBE), "strides": ((1, 2, 2),) * 3}
 
 
@@ -145,12 +145,13 @@ DISTORTIONS = (
     BrightnessContrastGamma(),
     BrightnessContrastGamma(within=(2, 3)),
 )
-# With a small share of the paper's steps: half its displacements in voxels, which are larger here (1.4 to 2 times its
-# millimeters), and masses that mostly keep the attenuation that tells a cyst from a tumor.
+# With a small share of the steps: half the displacements in voxels, which are larger here, and masses that mostly keep
+# the attenuation that tells a cyst from a tumor.
 MILD_DISTORTIONS = (
     Elastic(probability=0.5, sigma=(3, 5), magnitude=(50, 100)),
     BrightnessContrastGamma(probability=0.3),
     BrightnessContrastGamma(probability=0.1, within=(2, 3)),
+    Flip(axes=(0,)),
 )
 
 
@@ -219,7 +220,7 @@ def lesion_stage(choices: Choices) -> Stage:
         loss=partial(dice_cross_entropy, weights, choices.ohem_topk),
     )
     errors = MISSED if choices.lesion_classes == COMPLETING else None  # else it is asked inside the kidneys alone
-    guides = (Guide(source="kidney", target=KIDNEY_TARGET, errors=errors),) if choices.lesion_input == GUIDED else ()
+    guides = (Guide(source="kidney", target=GUIDE_TARGET, errors=errors),) if choices.lesion_input == GUIDED else ()
     return replace(
         kidney,
         name="lesion",
@@ -254,8 +255,7 @@ def _compact(choices: Choices, method: Method) -> Method:
     """Return a third of the in-plane resolution, 3 mm slices, narrower networks, a guide; lesions kidney by kidney."""
     coarse, kidney, _ = method.stages
     lesion = lesion_stage(replace(choices, lesion_input=GUIDED))
-    distortions = (*MILD_DISTORTIONS, Flip(axes=(0,)))
-    fine = (replace(s, recipe=replace(s.recipe, augmentation=distortions)) for s in (kidney, lesion))
+    fine = (replace(s, recipe=replace(s.recipe, augmentation=MILD_DISTORTIONS)) for s in (kidney, lesion))
     second, third = (_resized(s, (16, 32, 64, 96), w, 1.5e-3, 3.0) for s, w in zip(fine, COMPACT_WINDOWS, strict=True))
     sampler: Any = replace(third.recipe.sampler, one_kidney=1.0)  # type: ignore[type-var]
     each_kidney = AroundEachComponent(sources=lesion.region.sources, margin_mm=MARGIN_MM)  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_kidney_seg.core.found import label_of
 from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.imaging.cropping import crop_pad
@@ -104,7 +105,7 @@ class BrightnessContrastGamma:
 
     def __call__(self, image: Image, labels: Labels, rng: np.random.Generator) -> tuple[Image, Labels]:
         """Return the changed image, clipped to [-1, 1], with the labels untouched."""
-        where = np.isin(labels, self.within) if self.within else np.ones(labels.shape, bool)
+        where = np.isin(label_of(labels), self.within) if self.within else np.ones(labels.shape, bool)
         if not where.any():
             return image, labels
         unit = (image[where] + 1) / 2

@@ -16,10 +16,16 @@ class ClassOfLabel:
     ----------
     classes : class index by label id, 0 first
         `core.recipe.IGNORE` leaves the voxels of a label out.
+    missed, found : class index by label id, or None
+        Where the stage that guides this one is known to see background, and where organ (`core.found`); None is as
+        `classes`.
     """
 
     classes: tuple[int, ...]
+    missed: tuple[int, ...] | None = None
+    found: tuple[int, ...] | None = None
 
     def __call__(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the class indices, shape (Z, Y, X), of label ids of the same shape."""
-        return np.array(self.classes, np.uint8)[labels]
+        table = (*self.classes, *(self.missed or self.classes), *(self.found or self.classes))
+        return np.array(table, np.uint8)[labels]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.method import Stage
-from napari_kidney_seg.training.dataset import Case
+from napari_kidney_seg.training.cases import Case
 from napari_kidney_seg.training.sampling import Window, cut_window
 from napari_kidney_seg.training.voxels import Voxel, box_around, random_voxel, window_shape
 

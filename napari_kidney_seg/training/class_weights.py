@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from napari_kidney_seg.core.events import Event, Notice, Progress
 from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.core.method import Stage
-from napari_kidney_seg.training.dataset import Case, Dataset
+from napari_kidney_seg.training.cases import Case
+from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.grid_sampling import GridWindows
 
 CAP = 10.0  # so that a rare class cannot drown the others

@@ -15,13 +15,8 @@ from napari_kidney_seg.core.geometry import Shape, Spacing
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.io.images import read_labels, read_volume
-from napari_kidney_seg.training.dataset import (
-    GEOMETRY_TOLERANCE_MM,
-    CaseFiles,
-    CaseSource,
-    Dataset,
-    open_dataset,
-)
+from napari_kidney_seg.training.cases import GEOMETRY_TOLERANCE_MM, CaseFiles, CaseSource
+from napari_kidney_seg.training.dataset import Dataset, open_dataset
 from napari_kidney_seg.training.request import SPLIT_SEED, VALIDATION_SHARE
 
 CHECK = "check"  # the name of this work in its events

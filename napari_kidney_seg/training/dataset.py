@@ -4,145 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_kidney_seg import __version__
 from napari_kidney_seg.core.errors import DatasetError
 from napari_kidney_seg.core.geometry import Geometry
-from napari_kidney_seg.core.volume import LabelVolume, Volume
+from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.io.atomic import filling
-from napari_kidney_seg.io.images import read_labels, read_volume
 from napari_kidney_seg.io.naming import kits_mask
-from napari_kidney_seg.phantom.analytic import analytic_labels
-from napari_kidney_seg.phantom.render import render_phantom
+from napari_kidney_seg.training.cases import FOUND_PREFIX, Case, CaseFiles, CaseSource, PhantomCase
 
 KITS_FOLDERS = (".", "data", "dataset", "kits21/data")
-GEOMETRY_TOLERANCE_MM = 0.1
 PHANTOMS = "phantoms"
-CASE_NAME = re.compile(r"case_[^_]+")
 LOWEST_HU, HIGHEST_HU = -1024, 3071  # what a scan is kept as; every method's window lies within
-MOST_LESIONS = 2  # tumors, and cysts, in an analytic phantom
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Case:
-    """A case in memory.
-
-    Attributes
-    ----------
-    name : str
-    scan : Volume
-        Canonical, HU; its array may be a read-only memory map.
-    labels : shape (Z, Y, X), uint8
-        KiTS ids on the scan's grid.
-    """
-
-    name: str
-    scan: Volume
-    labels: NDArray[np.uint8]
-
-
-class CaseSource(Protocol):
-    """Where a case comes from: files, or a phantom that is rendered."""
-
-    @property
-    def name(self) -> str:
-        """Name of the case."""
-
-    @property
-    def key(self) -> str:
-        """What changes whenever the case does: where a cache keeps it follows from this."""
-
-    @property
-    def group(self) -> str:
-        """The patient: cases of one group are never split between training and validation."""
-
-    def read(self) -> Case:
-        """Return the case, canonical."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaseFiles:
-    """A case of an image and a mask file."""
-
-    name: str
-    image: Path
-    mask: Path
-
-    @property
-    def key(self) -> str:
-        """Where both files lie, their sizes and times of change."""
-        return f"{_stamp(self.image)} {_stamp(self.mask)}"
-
-    @property
-    def group(self) -> str:
-        """``case_00000`` of ``case_00000`` and of ``case_00000_anything``; else the name."""
-        known = CASE_NAME.match(self.name)
-        return known.group() if known else self.name
-
-    def read(self) -> Case:
-        """Return the case, canonical.
-
-        Raises
-        ------
-        DatasetError
-            When image and mask do not share a grid.
-        """
-        scan, labels = read_volume(self.image), read_labels(self.mask)
-        if not scan.geometry.is_close(labels.geometry, GEOMETRY_TOLERANCE_MM):
-            raise DatasetError(
-                f"Case {self.name!r}: the image has shape {scan.geometry.shape} and spacing {scan.spacing} mm, the "
-                f"mask {labels.geometry.shape} and {labels.spacing} mm, or they lie apart. Resample one onto the "
-                "other's grid."
-            )
-        return Case(name=self.name, scan=scan, labels=labels.array.astype(np.uint8, copy=False))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PhantomCase:
-    """A case that is rendered from its seed around analytic kidneys, or around a label map.
-
-    Attributes
-    ----------
-    seed : int
-    label_map : file or None
-        A KiTS mask to render around; None draws the kidneys too.
-    """
-
-    seed: int
-    label_map: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """``phantom_`` and the seed."""
-        return f"phantom_{self.seed:05d}"
-
-    @property
-    def key(self) -> str:
-        """What it is rendered around, and by which version."""
-        return f"{__version__} {_stamp(self.label_map) if self.label_map else 'analytic'}"
-
-    @property
-    def group(self) -> str:
-        """The label map's name, or the phantom's own."""
-        return self.label_map.name if self.label_map else self.name
-
-    def read(self) -> Case:
-        """Return the case, rendered."""
-        scan, labels = render_phantom(self._label_map(), self.seed)
-        return Case(name=self.name, scan=scan, labels=labels.array)
-
-    def _label_map(self) -> LabelVolume:
-        if self.label_map is not None:
-            return read_labels(self.label_map)
-        tumors, cysts = np.random.default_rng(self.seed).integers(0, MOST_LESIONS + 1, 2)
-        return analytic_labels(self.seed, tumors=int(tumors), cysts=int(cysts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,16 +81,13 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _stamp(path: Path) -> str:
-    facts = path.stat()
-    return f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
-
-
 def _keep(case: Case, folder: Path) -> None:
     air_for_nothing = np.nan_to_num(case.scan.array, nan=LOWEST_HU, posinf=HIGHEST_HU, neginf=LOWEST_HU)
     with filling(folder) as part:
         np.save(part / "image.npy", np.clip(air_for_nothing, LOWEST_HU, HIGHEST_HU).astype(np.int16))
         np.save(part / "labels.npy", case.labels)
+        for stage, mask in case.found.items():
+            np.save(part / f"{FOUND_PREFIX}{stage}.npy", mask)
         (part / "geometry.json").write_text(json.dumps({"affine": case.scan.geometry.affine.tolist()}))
 
 
@@ -222,7 +95,12 @@ def _recall(name: str, folder: Path) -> Case:
     image = np.load(folder / "image.npy", mmap_mode="r")
     affine = np.array(json.loads((folder / "geometry.json").read_text())["affine"])
     scan = Volume(array=image, geometry=Geometry(shape=image.shape, affine=affine), name=name)
-    return Case(name=name, scan=scan, labels=np.load(folder / "labels.npy", mmap_mode="r"))
+    found = {path.stem.removeprefix(FOUND_PREFIX): np.load(path, mmap_mode="r") for path in _found_in(folder, ".npy")}
+    return Case(name=name, scan=scan, labels=np.load(folder / "labels.npy", mmap_mode="r"), found=found)
+
+
+def _found_in(folder: Path, suffix: str) -> tuple[Path, ...]:
+    return tuple(sorted(folder.glob(f"{FOUND_PREFIX}*{suffix}")))
 
 
 def phantom_stream(count: int, seed: int = 0, label_maps: tuple[Path, ...] = (), cache: Path | None = None) -> Dataset:
@@ -238,7 +116,8 @@ def phantom_stream(count: int, seed: int = 0, label_maps: tuple[Path, ...] = (),
 def open_dataset(folder: str | Path, cache: Path | None = None) -> Dataset:
     """Return the cases found in `folder`; ``phantoms:200`` instead of a folder is a stream of 200 analytic phantoms.
 
-    Known layouts: KiTS19/21/23 (``[data|dataset]/case_00000/imaging.nii.gz`` beside its segmentation), nnU-Net
+    Known layouts: KiTS19/21/23 (``[data|dataset]/case_00000/imaging.nii.gz`` beside its segmentation, and masks
+    ``found_STAGE.nii.gz`` of what a stage finds in it, where there are any), nnU-Net
     (``imagesTr`` and ``labelsTr``), and pairs ``NAME.nii.gz`` and ``NAME_seg.nii.gz`` in one folder.
 
     Raises
@@ -270,7 +149,8 @@ def _kits_cases(root: Path) -> list[CaseFiles]:
         for image in sorted((root / base).glob("case_*/imaging.nii.gz")):
             mask = kits_mask(image.parent)
             if mask is not None:
-                found[image.parent.name] = CaseFiles(name=image.parent.name, image=image, mask=mask)
+                before = _found_in(image.parent, ".nii.gz")
+                found[image.parent.name] = CaseFiles(name=image.parent.name, image=image, mask=mask, found=before)
     return list(found.values())
 
 

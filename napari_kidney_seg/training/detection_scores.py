@@ -12,7 +12,7 @@ from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.evaluation.detection import DetectionCounts, count_matches
 from napari_kidney_seg.imaging.slice_boxes import kidney_rectangles
 from napari_kidney_seg.inference.prepare import PreparedRegion, prepare
-from napari_kidney_seg.training.dataset import Case
+from napari_kidney_seg.training.cases import Case
 
 if TYPE_CHECKING:
     from napari_kidney_seg.networks.faster_rcnn import SliceDetector

@@ -14,8 +14,8 @@ from napari_kidney_seg.imaging.components import KeepLargest
 from napari_kidney_seg.imaging.cropping import foreground_box, padded_to
 from napari_kidney_seg.inference.regions import BACKGROUND
 from napari_kidney_seg.inference.windows import WindowPlan, window_spans
+from napari_kidney_seg.training.cases import Case
 from napari_kidney_seg.training.class_lookup import ClassOfLabel
-from napari_kidney_seg.training.dataset import Case
 from napari_kidney_seg.training.sampling import Window, cut_window
 
 TWO_KIDNEYS = KeepLargest(count=2)

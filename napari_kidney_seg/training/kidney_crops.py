@@ -9,7 +9,7 @@ import numpy as np
 from napari_kidney_seg.core.geometry import Box, Shape
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.imaging.components import components
-from napari_kidney_seg.training.dataset import Case
+from napari_kidney_seg.training.cases import Case
 from napari_kidney_seg.training.sampling import RandomBox, Window, cut_window
 from napari_kidney_seg.training.voxels import box_around
 

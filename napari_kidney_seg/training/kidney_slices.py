@@ -13,7 +13,7 @@ from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.imaging.slice_boxes import Rectangles, cuboid_rectangles, kidney_rectangles
 from napari_kidney_seg.inference.prepare import prepare
-from napari_kidney_seg.training.dataset import Case
+from napari_kidney_seg.training.cases import Case
 from napari_kidney_seg.training.sampling import Window
 
 RectangleFinder = Callable[[NDArray[np.bool_]], Rectangles]

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.inference.fitting import fit
-from napari_kidney_seg.training.dataset import Case
+from napari_kidney_seg.training.cases import Case
 from napari_kidney_seg.training.sampling import Window
 
 Sampler = Callable[[Case, Stage, np.random.Generator], Window]

@@ -11,7 +11,7 @@ from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.imaging.components import components, voxel_ml
 from napari_kidney_seg.imaging.cropping import foreground_box
 from napari_kidney_seg.inference.regions import SizedAroundEachComponent
-from napari_kidney_seg.training.dataset import Case
+from napari_kidney_seg.training.cases import Case
 from napari_kidney_seg.training.sampling import Window, cut_window
 from napari_kidney_seg.training.voxels import Voxel, box_around, random_voxel, window_shape
 

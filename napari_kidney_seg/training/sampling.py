@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kidney_seg.core.found import with_found
 from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.core.method import Stage
@@ -19,7 +20,7 @@ from napari_kidney_seg.imaging.components import numbered
 from napari_kidney_seg.imaging.cropping import crop_pad, foreground_box
 from napari_kidney_seg.imaging.resampling import resize, resize_labels
 from napari_kidney_seg.inference.prepare import normalized
-from napari_kidney_seg.training.dataset import Case
+from napari_kidney_seg.training.cases import Case
 
 Window = tuple[NDArray[np.float32], NDArray[np.uint8]]
 KIDNEY = KITS["kidney"].id  # tumor and cyst have higher ids
@@ -149,10 +150,17 @@ def cut_window(case: Case, stage: Stage, box: Box, within: Box | None = None) ->
     """
     inside = box.clipped(within or Box.whole(case.scan.geometry.shape))
     image = normalized(case.scan, stage, inside)
-    labels = np.asarray(case.labels[inside.slices])
+    labels = _ids(case, stage, inside)
     outer = box.seen_from(inside.start)
     image, labels = crop_pad(image, outer, stage.pad_value), crop_pad(labels, outer)
     return resize(image, stage.window), resize_labels(labels, stage.window)
+
+
+def _ids(case: Case, stage: Stage, box: Box) -> NDArray[np.uint8]:
+    """Return the ids in `box`, with what the stage that guides this one found where that is known (`core.found`)."""
+    labels = np.asarray(case.labels[box.slices])
+    known = [case.found[guide.source] for guide in stage.guides if guide.source in case.found]
+    return with_found(labels, np.asarray(known[0][box.slices]) > 0) if known else labels
 
 
 def draw_order(cases: int, losses: dict[int, float], hard_fraction: float, rng: np.random.Generator) -> list[int]:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.io.bundle import describe_stage
-from napari_kidney_seg.training.dataset import Case, Dataset
+from napari_kidney_seg.training.cases import Case
+from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.known_case import EpochSampler, KnownCase
 from napari_kidney_seg.training.sampling import draw_order
 

@@ -10,8 +10,9 @@ from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.inference.fitting import fit
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.methods.masses_net import METHOD, Choices, masses_net
+from napari_kidney_seg.training.cases import Case
 from napari_kidney_seg.training.class_lookup import ClassOfLabel
-from napari_kidney_seg.training.dataset import Case, Dataset
+from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.grid_sampling import GridWindows
 from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions

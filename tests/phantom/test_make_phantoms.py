@@ -9,7 +9,7 @@ import pytest
 
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.io.images import read_labels
-from napari_kidney_seg.training.dataset import CaseFiles
+from napari_kidney_seg.training.cases import CaseFiles
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_phantoms.py"
 

@@ -8,7 +8,8 @@ import pytest
 
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import Volume
-from napari_kidney_seg.training.dataset import Case, Dataset, open_dataset
+from napari_kidney_seg.training.cases import Case
+from napari_kidney_seg.training.dataset import Dataset, open_dataset
 from napari_kidney_seg.training.request import TrainingRequest
 from napari_kidney_seg.training.training_folder import TrainingFolder
 

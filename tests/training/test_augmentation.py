@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from napari_kidney_seg.core.found import with_found
 from napari_kidney_seg.training.augmentation import (
     BrightnessContrastGamma,
     Elastic,
@@ -114,6 +115,16 @@ def test_a_change_within_lesions_leaves_other_voxels_alone():
     np.testing.assert_array_equal(changed[labels != 2], image[labels != 2])
     expected = np.clip((image[labels == 2] + 1) / 2 * 1.2, 0, 1) * 2 - 1
     assert changed[labels == 2] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_change_within_lesions_finds_them_also_where_the_ids_say_what_was_found():
+    image, labels = pair()
+    plain, _ = BrightnessContrastGamma(within=(2, 3))(image, labels, Always([1.2, 1.0, 1.0]))
+
+    changed, ids = BrightnessContrastGamma(within=(2, 3))(image, with_found(labels, labels == 1), Always([1.2, 1, 1]))
+
+    np.testing.assert_array_equal(changed, plain)
+    np.testing.assert_array_equal(ids, with_found(labels, labels == 1))
 
 
 def test_scale_and_shift_are_one_line_through_all_voxels_within_their_ranges():

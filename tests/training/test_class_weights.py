@@ -9,8 +9,9 @@ from napari_kidney_seg.core.geometry import Box, Geometry
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.methods.masses_net import Choices, masses_net
+from napari_kidney_seg.training.cases import Case
 from napari_kidney_seg.training.class_weights import class_counts, measure_class_weights, weights_from
-from napari_kidney_seg.training.dataset import Case, Dataset
+from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.run_folder import RunFolder
 from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions

@@ -67,6 +67,30 @@ def test_a_mask_on_another_grid_is_refused(kits_folder):
         open_dataset(kits_folder).load(0)
 
 
+def test_what_a_stage_found_in_a_case_is_read_kept_and_read_again_when_it_changes(kits_folder, dataset):
+    path = kits_folder / "dataset" / "case_00001" / "found_kidney.nii.gz"
+    whole = (labelled_arrays(1)[1] > 0).astype(np.uint8)
+    half = whole.copy()
+    half[:12] = 0
+
+    for found in (whole, half):
+        nib.Nifti1Image(found, KITS_AFFINE).to_filename(path)
+        cached = open_dataset(kits_folder, cache=dataset.cache)
+        cached.load(1)
+
+        np.testing.assert_array_equal(cached.load(1).found["kidney"], found)
+    assert cached.load(0).found == {}
+
+
+def test_what_a_stage_found_on_another_grid_is_refused(kits_folder):
+    labels = labelled_arrays(0)[1]
+    path = kits_folder / "dataset" / "case_00000" / "found_kidney.nii.gz"
+    nib.Nifti1Image(labels[:-1], KITS_AFFINE).to_filename(path)
+
+    with pytest.raises(DatasetError, match="found_kidney"):
+        open_dataset(kits_folder).load(0)
+
+
 def test_a_corrected_mask_is_read_again(kits_folder, dataset):
     dataset.load(0)
     labels = np.zeros_like(labelled_arrays(0)[1])

@@ -9,7 +9,8 @@ from napari_kidney_seg.core.events import EpochDone
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.methods import get_method
-from napari_kidney_seg.training.dataset import Case, Dataset
+from napari_kidney_seg.training.cases import Case
+from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.task import StageTask
 from napari_kidney_seg.training.trainer import Trainer, TrainerOptions
 from tests.training.conftest import ball

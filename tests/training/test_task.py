@@ -1,14 +1,19 @@
 from dataclasses import replace
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 
+from napari_kidney_seg.core.geometry import Box
 from napari_kidney_seg.core.recipe import IGNORE
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.methods.resunet_2p5d import Choices, resunet_2p5d
 from napari_kidney_seg.training.augmentation import MissedMasses
+from napari_kidney_seg.training.dataset import open_dataset
+from napari_kidney_seg.training.sampling import cut_window
 from napari_kidney_seg.training.task import StageTask, mix
+from tests.training.conftest import KITS_AFFINE, labelled_arrays
 
 
 @pytest.fixture
@@ -26,6 +31,10 @@ def test_a_window_follows_from_seed_epoch_and_position(task):
     assert set(target.unique().tolist()) <= {0, 1, 2, IGNORE}
     torch.testing.assert_close(image, same)
     assert not torch.equal(image, other)
+
+
+def whole_scan(case, stage, rng):
+    return cut_window(case, stage, Box.whole(case.labels.shape))
 
 
 def guided_task(dataset, errors):
@@ -46,6 +55,25 @@ def test_a_guide_of_a_window_is_the_reference_of_what_the_earlier_stage_answers(
     torch.testing.assert_close(image[:1], without)
     torch.testing.assert_close(image[1], (target != IGNORE).float())
     torch.testing.assert_close(target, same)
+
+
+def test_a_guide_shows_what_the_earlier_stage_found_where_that_is_known(kits_folder):
+    """The mass is missed, some of what is none is found; there the lesion stage is to answer kidney."""
+    labels = labelled_arrays(0)[1]
+    beside = np.zeros_like(labels)
+    beside[10:14, 2:8, 20:28] = 1
+    nib.Nifti1Image(((labels == 1) | (labels == 3) | (beside == 1)).astype(np.uint8), KITS_AFFINE).to_filename(
+        kits_folder / "dataset" / "case_00000" / "found_kidney.nii.gz"
+    )
+    guided = guided_task(open_dataset(kits_folder), errors=MissedMasses(probability=1, depth_voxels=(0, 0)))
+    recipe = replace(guided.stage.recipe, sampler=whole_scan)
+    guided = replace(guided, stage=replace(guided.stage, recipe=recipe, window=labels.shape))
+
+    image, target = guided.window(0, [0, 0, 0], augmented=False)
+
+    np.testing.assert_array_equal(image[1], np.isin(labels, (1, 3)) | (beside == 1))
+    expected = np.array([IGNORE, 0, 2, 1])[labels]
+    np.testing.assert_array_equal(target, np.where((labels == 0) & (beside == 1), 0, expected))
 
 
 def test_a_guide_with_errors_lacks_what_the_earlier_stage_overlooks_and_the_target_does_not(dataset):
