@@ -242,7 +242,7 @@ def _facts(record: RunRecord) -> dict[str, Any]:
 
 def _print_summary(tasks: Sequence[ScanTask], failed: dict[ScanTask, str], doubtful: int, console: Console) -> None:
     warned = f", {doubtful} with a warning: look at {'it' if doubtful == 1 else 'them'} first" if doubtful else ""
-    console.print(f"{len(tasks) - len(failed)} of {len(tasks)} scans are segmented{warned}.")
+    console.print(f"{len(tasks) - len(failed)} of {len(tasks)} scans segmented{warned}.")
     for task, message in failed.items():
         console.print(f"Failed: {escape(str(task.scan))}: {escape(message)}", style="red")
 

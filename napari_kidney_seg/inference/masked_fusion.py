@@ -23,6 +23,7 @@ from napari_kidney_seg.inference.fusion import class_ids, completed_argmax, mask
 from napari_kidney_seg.inference.reach import Reach
 
 KIDNEY_SEEDS = KeepLargerThanMl(ml=1.0)  # of what the kidney stage found; our choice. Smaller is noise, no kidney
+DRAW_IT = "draw it in the kidney layer and press “Re-run from here” in “Edit kidneys”"
 REMARKABLE_ML = 10.0  # of removed foreground: noise has less, a real kidney more (METHODS.md section 0)
 
 
@@ -115,8 +116,7 @@ def _drop_detached(
         level="info",
         text=(
             f"{ml:.0f} ml that looked like a mass touched no kidney and were left out, the largest part in slices "
-            f"{first} to {last}. If it is a mass of a kidney, draw it in the kidney layer and run the later stages "
-            "again from there."
+            f"{first} to {last}. If it is a mass of a kidney, {DRAW_IT}."
         ),
     )
 
@@ -129,8 +129,7 @@ def _reach_notices(ml: float, reach: Reach) -> Iterator[Notice]:
             level="info",
             text=(
                 f"{ml:.0f} ml that looked like kidney or a mass lay more than {reach.mm:.0f} mm from the kidneys of "
-                f"stage {reach.source!r} and were left out. If a mass is cut off, draw it in the kidney layer and run "
-                "the later stages again from there."
+                f"stage {reach.source!r} and were left out. If a mass is cut off, {DRAW_IT}."
             ),
         )
 
@@ -150,6 +149,6 @@ def _removal_notices(
         text=(
             f"{parts} found and removed as too small for a kidney, {ml:.0f} ml in all; the largest, "
             f"{found[0].voxels * geometry.voxel_ml:.0f} ml, lay in slices {first} to {last}. If it is a kidney, "
-            "draw it in the kidney layer and run the later stages again from there."
+            f"{DRAW_IT}."
         ),
     )

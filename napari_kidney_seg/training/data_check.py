@@ -100,9 +100,10 @@ class DataReport:
             name: sum(name in case.labels for case in self.cases if case.labels is not None)
             for name in KITS.names.values()
         }
+        cases = "1 case" if len(self.cases) == 1 else f"{len(self.cases)} cases"
         faulty = f"{len(self.faulty)} with problems" if self.faulty else "all fine"
         lines = [
-            f"{len(self.cases)} cases, {faulty}: {self.training} to train on, {self.validation} to validate on",
+            f"{cases}, {faulty}: {self.training} to train on, {self.validation} to validate on",
             "Labels: " + ", ".join(f"{name} in {count}" for name, count in with_label.items()),
         ]
         if len(spacings):

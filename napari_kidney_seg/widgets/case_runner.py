@@ -25,6 +25,7 @@ from napari_kidney_seg.widgets.showing import show_labels
 if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Image
+    from napari.utils.events import Event as LayerEvent
 
     from napari_kidney_seg.inference.cascade import CascadeResult
 
@@ -60,6 +61,7 @@ class CaseRunner(QObject):
         self._viewer, self._panel = viewer, panel
         self._underway: _Underway | None = None
         panel.returned.connect(self._on_returned)
+        viewer.layers.events.removed.connect(self._on_removed)
 
     def start(
         self, layer: Image, method: Method, choice: MethodChoice, given: Mapping[str, LabelVolume] = NOTHING
@@ -81,8 +83,6 @@ class CaseRunner(QObject):
         if done is None:
             return
         if done.layer not in self._viewer.layers:
-            text = "The scan was closed while it was segmented, so its mask is not shown. Open it and run again."
-            self._panel.notices.add(Notice(code="scan_closed", text=text))
             return
         self._remember_time(done, result)
         self._tell_replaced(layers_to_replace(self._viewer.layers, result.labels, done.layer))
@@ -95,6 +95,13 @@ class CaseRunner(QObject):
         memory.finished = run
         memory.ran.emit()
         self.finished.emit(done.layer)
+
+    def _on_removed(self, event: LayerEvent) -> None:
+        """Cancel the run on a scan that is closed."""
+        if self._underway is not None and event.value is self._underway.layer and self._panel.is_running:
+            self._panel.cancel()
+            text = "The scan was closed while it was segmented, so the run was cancelled. Open it and run again."
+            self._panel.notices.add(Notice(code="scan_closed", text=text))
 
     def _tell_replaced(self, names: tuple[str, ...]) -> None:
         if names:

@@ -127,6 +127,9 @@ class EditWidget(DockPage):
         """Take up the layers that the chosen scan has now."""
         self._let_go()
         self.scan_notices.clear()
+        if self.scan.layer is not self.case.ct_layer:
+            self.tools.say("")
+            self.tools.notices.clear()
         self.case = EditedCase(self._viewer, self.scan.layer)
         for layer in self.case.layers.values():
             layer.events.mode.connect(self._show_state)
@@ -144,7 +147,10 @@ class EditWidget(DockPage):
 
     def _show_state(self) -> None:
         layer = self.case.active_layer
-        self.classes.show_state(self.case.active, str(layer.mode) if layer is not None else "")
+        mode = str(layer.mode) if layer is not None else ""
+        if mode not in ("", MOVE):  # a click draws now, it moves no lesion
+            self.mover.stop()
+        self.classes.show_state(self.case.active, mode)
 
     def _start_empty(self) -> None:
         self._choose(BUTTON_ORDER[0])
@@ -157,8 +163,12 @@ class EditWidget(DockPage):
             self.scan_notices.add_error("scan", str(error))
 
     def _set_mode(self, mode: str) -> None:
+        self.mover.stop()
         if self.case.active_layer is not None:
             self.case.active_layer.mode = mode
+        else:
+            self.tools.say(CHOOSE_CLASS)
+        self._show_state()
 
     def _on_tool(self, name: str) -> None:
         layer, is_in_slice = self.case.active_layer, self.tools.is_in_slice

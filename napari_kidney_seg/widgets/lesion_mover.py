@@ -41,7 +41,9 @@ class LesionMover:
 
     def stop(self) -> None:
         """Wait for no click."""
-        self._tools.buttons["move"].setChecked(False)
+        if self._tools.buttons["move"].isChecked():
+            self._tools.buttons["move"].setChecked(False)
+            self._tools.say("")
         self._click.stop()
 
     def move_at(self, position: Position) -> None:
@@ -51,7 +53,6 @@ class LesionMover:
             self._tools.say(MISSED_TEXT if self._viewer.dims.ndisplay == 2 else IN_3D_TEXT)
             return
         self.stop()
-        self._tools.say("")
         volume = self._case().milliliters(move.voxels)
         text = f"Moved {volume} from {move.source} to {move.target}: one step of Undo in each of the two layers."
         notice = Notice(code="moved", text=text, level="info")

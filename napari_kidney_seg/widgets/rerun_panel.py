@@ -52,7 +52,9 @@ class RerunPanel(QWidget):
         self.cases.finished.connect(self.show_readiness)
 
     def set_scan(self, layer: Image | None) -> None:
-        """Work on the scan in `layer`."""
+        """Work on the scan in `layer`; of a run on another one nothing is shown any more."""
+        if layer is not self._layer and not self.runner.is_running:
+            self.runner.forget()
         self._layer = layer
         self.show_readiness()
 
@@ -63,7 +65,7 @@ class RerunPanel(QWidget):
         self.method.setEnabled(not self.runner.is_running)
         method = self._method()
         stage = organ_stage(method)
-        again = "as in the last run" if has_run else "no run on this scan yet"
+        again = "as in the last run" if has_run else "no run since this scan was opened"
         problem = self._problem(stage)
         self.about.setText(
             f"{method.title}, {method.preset} ({again}). {_what_is_run(method, stage)} {problem}".strip()

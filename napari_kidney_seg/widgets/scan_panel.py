@@ -43,6 +43,7 @@ class ScanPanel(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._layers: list[Image] = []
+        self._watched: Image | None = None  # the chosen one, as soon as it is told
         self.choice, self.masks = QComboBox(), OpenedMasks(viewer.layers)
         self.choice.setToolTip("The CT layer to segment")
         self._sample_button = QPushButton(SAMPLE_TEXT)
@@ -112,9 +113,8 @@ class ScanPanel(QWidget):
             if record_of(layer.metadata) is not None:
                 widen_slider(layer)
         wanted = new[-1] if new else chosen
-        active = self._viewer.layers.selection.active
-        if not before and active in self._layers:  # a widget that is opened while scans are
-            wanted = active
+        if not before:  # a widget that is opened while scans are
+            wanted = self._scan_in_view() or wanted
         with QSignalBlocker(self.choice):
             self.choice.clear()
             self.choice.addItems([layer.name for layer in self._layers])
@@ -126,6 +126,13 @@ class ScanPanel(QWidget):
             self._tell()
         else:
             self.masks.set_scan(self.layer)
+
+    def _scan_in_view(self) -> Image | None:
+        """Return the scan that is selected, or whose mask is; else the topmost that is shown."""
+        active = self._viewer.layers.selection.active
+        selected = [scan for scan in self._layers if active in (scan, *label_layers(self._viewer.layers, scan))]
+        shown = [scan for scan in self._layers if scan.visible]
+        return next(reversed(selected or shown), None)
 
     def _show_linked(self, scan: Image) -> None:
         """Show the mask that a scan got: above it, and in a slice that has some of it."""
@@ -155,8 +162,19 @@ class ScanPanel(QWidget):
             self.choice.setCurrentIndex(self._layers.index(active))
 
     def _tell(self) -> None:
+        self._watch(self.layer)
         self.masks.set_scan(self.layer)
         self.scan_changed.emit()
+
+    def _watch(self, layer: Image | None) -> None:
+        """Tell when the place or the voxels of `layer`, the chosen one, are set."""
+        if layer is self._watched:
+            return
+        for event in _own_events(self._watched):
+            event.disconnect(self._tell)
+        self._watched = layer
+        for event in _own_events(layer):
+            event.connect(self._tell)
 
     def _on_window(self, window: HuWindow) -> None:
         if self.layer is not None:
@@ -186,6 +204,14 @@ def list_events(viewer: Viewer) -> tuple[EventEmitter, ...]:
     """Return the events after which the layers of a scan may be others: which there are, and which lies on top."""
     events = viewer.layers.events
     return events.inserted, events.removed, events.reordered
+
+
+def _own_events(layer: Image | None) -> tuple[EventEmitter, ...]:
+    """Return the events after which the layer of a scan shows something else, or lies elsewhere."""
+    if layer is None:
+        return ()
+    names = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
+    return tuple(getattr(layer.events, name) for name in names)
 
 
 def _why_none(layers: Iterable[object]) -> str:

@@ -119,8 +119,8 @@ def test_a_batch_goes_on_after_a_damaged_scan_and_tells_it_at_the_end(bundle, tw
     assert outcome.code == 1
     assert (tmp_path / "out" / "b_seg.nii.gz").is_file()
     assert not (tmp_path / "out" / "a_seg.nii.gz").exists()
-    assert "1 of 2 scans are segmented" in outcome.out
-    assert "a.nii.gz" in outcome.out.split("1 of 2 scans are segmented")[1]
+    assert "1 of 2 scans segmented" in outcome.out
+    assert "a.nii.gz" in outcome.out.split("1 of 2 scans segmented")[1]
     assert "Traceback" not in outcome.out + outcome.err
 
 
@@ -276,7 +276,7 @@ def test_what_is_no_ct_can_be_forced_and_is_counted_as_doubtful(bundle, scan, wr
 
     assert outcome.code == 0
     assert (tmp_path / "out" / "ct_seg.nii.gz").is_file()
-    assert "1 of 1 scans are segmented, 1 with a warning: look at it first." in " ".join(outcome.out.split())
+    assert "1 of 1 scans segmented, 1 with a warning: look at it first." in " ".join(outcome.out.split())
 
 
 def test_the_precision_is_recorded_and_a_mask_of_another_is_not_done(bundle, two_scans, tmp_path, call):

@@ -64,7 +64,7 @@ def test_ten_milliliters_that_are_removed_are_told_with_size_place_and_remedy(or
     assert notice.level == "warning"
     assert notice.text.startswith("2 components were found and removed as too small for a kidney, 10 ml in all;")
     assert "the largest, 10 ml, lay in slices 3 to 7" in notice.text
-    assert "draw it in the kidney layer and run the later stages again" in notice.text
+    assert "draw it in the kidney layer and press “Re-run from here”" in notice.text
 
 
 def test_a_single_component_is_told_as_one(organ):

@@ -170,6 +170,50 @@ def test_a_click_moves_a_lesion_a_drag_does_not_and_both_layers_are_undone_at_on
         np.testing.assert_array_equal(viewer.layers[name].data, data)
 
 
+@pytest.mark.parametrize("press_button", ["mode paint", "mode pan_zoom", "class cyst", "napari erase"])
+def test_whoever_goes_on_drawing_or_looking_moves_no_lesion_any_more(drawn, viewer, press_button):
+    before = {name: viewer.layers[name].data.copy() for name in ("tumor", "cyst")}
+    drawn.classes.classes["tumor"].click()
+    drawn.tools.buttons["move"].click()
+    kind, name = press_button.split()
+
+    if kind == "napari":
+        viewer.layers["tumor"].mode = name
+    else:
+        (drawn.classes.modes if kind == "mode" else drawn.classes.classes)[name].click()
+
+    assert not drawn.tools.buttons["move"].isChecked()
+    assert drawn.tools.said.text() == ""
+    click(viewer, viewer.layers["tumor"].data_to_world((4, 4, 4)))
+    for name, data in before.items():
+        np.testing.assert_array_equal(viewer.layers[name].data, data)
+
+
+def test_to_paint_without_a_class_says_what_to_do_and_presses_no_button(drawn, viewer):
+    viewer.layers.selection.active = viewer.layers["case"]
+
+    drawn.classes.modes["paint"].click()
+
+    assert drawn.tools.said.text() == CHOOSE_CLASS
+    assert not any(button.isChecked() for button in drawn.classes.modes.values())
+
+
+def test_what_was_done_to_a_scan_is_not_told_of_the_next(qtbot, drawn, viewer, scan):
+    drawn.classes.classes["kidney"].click()
+    drawn.tools.buttons["fill"].click()
+    drawn.rerun.runner.run_button.click()
+    qtbot.waitUntil(lambda: not drawn.rerun.runner.is_running, timeout=RUN_MS)
+    assert drawn.tools.said.text()
+    assert not drawn.rerun.runner.progress.isHidden()
+
+    viewer.layers.clear()
+    show(viewer, scan)
+
+    assert drawn.tools.said.text() == ""
+    assert drawn.rerun.runner.progress.isHidden()
+    assert "no run since this scan was opened" in drawn.rerun.about.text()
+
+
 def test_volumes_follow_strokes_and_undo(qtbot, drawn, viewer):
     def wait() -> dict[str, str]:
         qtbot.waitUntil(lambda: not drawn.volumes.is_waiting, timeout=RUN_MS)

@@ -234,6 +234,29 @@ def test_a_widget_opened_later_shows_the_scan_that_is_selected(viewer, edit, bun
     segment.close()
 
 
+def test_a_widget_opened_later_shows_the_scan_whose_mask_is_selected(
+    viewer, edit, bundle, fake_run, scan_file, mask_file
+):
+    open_all(viewer, scan_file, mask_file, named(scan_file, "venous.nii.gz"))
+    viewer.layers.selection.active = class_layers(viewer.layers, viewer.layers["case"])["kidney"]
+
+    segment = SegmentWidget(viewer, run=fake_run)
+
+    assert segment.scan.layer is viewer.layers["case"]
+    segment.close()
+
+
+def test_a_widget_opened_later_with_nothing_selected_shows_the_scan_in_view(viewer, bundle, fake_run, scan_file):
+    open_all(viewer, scan_file, named(scan_file, "venous.nii.gz"))
+    viewer.layers["venous"].visible = False
+    viewer.layers.selection.clear()
+
+    segment = SegmentWidget(viewer, run=fake_run)
+
+    assert segment.scan.layer is viewer.layers["case"]
+    segment.close()
+
+
 def test_choosing_the_same_scan_again_leaves_the_edited_class_selected(viewer, edit, scan_file, mask_file):
     open_all(viewer, scan_file, mask_file)
     edit.classes.classes["tumor"].click()

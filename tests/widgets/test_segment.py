@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_kidney_seg.core.errors import InsufficientMemoryError
+from napari_kidney_seg.core.events import Progress
 from napari_kidney_seg.io.images import write_labels
 from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.choices import choose
@@ -65,6 +67,18 @@ def test_without_a_scan_the_widget_says_how_to_open_one_and_cannot_run(widget):
     assert not widget.runner.run_button.isEnabled()
     assert widget.runner.run_button.toolTip() == "Open a CT scan first."
     assert widget._result.isHidden()
+
+
+def test_a_layer_that_is_given_its_place_can_be_run(viewer, widget):
+    layer = viewer.add_image(np.random.default_rng(0).integers(-1000, 1000, (8, 16, 16)).astype(np.int16), name="bare")
+    assert "scale is (1.0, 1.0, 1.0) and its unit is pixel" in texts(widget.scan_notices)
+    assert not widget.runner.run_button.isEnabled()
+
+    layer.scale = (5, 0.8, 0.8)
+    layer.units = "mm"
+
+    assert "unit is pixel" not in texts(widget.scan_notices)
+    assert widget.runner.run_button.isEnabled()
 
 
 def test_a_picture_is_named_as_no_ct(viewer, widget):
@@ -177,12 +191,18 @@ def test_an_error_stays_in_the_widget_and_changes_nothing(qtbot, viewer, opened,
     assert opened.runner.run_button.isEnabled()
 
 
-def test_a_scan_closed_during_its_run_is_not_brought_back(qtbot, viewer, opened):
+def test_closing_a_scan_cancels_its_run(qtbot, viewer, opened):
+    def endless(job):
+        for done in itertools.count():
+            yield Progress(stage="coarse", done=done, total=done + 1, fraction=0.1)
+
+    opened.cases.run = endless
     opened.runner.run_button.click()
     viewer.layers.clear()
     qtbot.waitUntil(lambda: not opened.runner.is_running, timeout=10_000)
 
     assert len(viewer.layers) == 0
+    assert opened.runner.progress.status.text() == "Cancelled; nothing was changed"
     assert "closed while it was segmented" in texts(opened.runner.notices)
 
 
