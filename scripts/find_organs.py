@@ -5,7 +5,8 @@ alone, so an interrupted run is continued by the same command::
 
     python scripts/find_organs.py resunet-2.5d kidney --data phantoms rich
 
-A scan and its z-mirror are not averaged here: half the time, and somewhat more to err.
+A scan and its z-mirror are not averaged here: half the time, and somewhat more to err. The model should not have
+learned from these very cases, in which it errs less than at work.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_kidney_seg.core.events import result_of
-from napari_kidney_seg.core.method import Method
+from napari_kidney_seg.core.method import Method, StageOutput
 from napari_kidney_seg.core.volume import LabelVolume, Volume
 from napari_kidney_seg.inference.cascade import run_cascade
 from napari_kidney_seg.inference.fusion import mask_of
 from napari_kidney_seg.inference.options import RunOptions
 from napari_kidney_seg.inference.prepare import canonical
+from napari_kidney_seg.inference.regions import BACKGROUND
 from napari_kidney_seg.io.bundle import Bundle, load_bundle
 from napari_kidney_seg.io.images import write_labels
 from napari_kidney_seg.io.models import find_bundle
 from napari_kidney_seg.methods import REGISTRY, get_method
-from napari_kidney_seg.training.cases import FOUND_PREFIX
-from napari_kidney_seg.training.dataset import open_dataset
+from napari_kidney_seg.training.cases import FOUND_PREFIX, CaseFiles
+from napari_kidney_seg.training.dataset import KITS_IMAGE, open_dataset
 
 
 def parse() -> argparse.Namespace:
@@ -43,9 +45,9 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def found(scan: Volume, method: Method, bundle: Bundle, stage: str, options: RunOptions) -> NDArray[np.uint8]:
+def find_organ(scan: Volume, method: Method, bundle: Bundle, stage: str, options: RunOptions) -> NDArray[np.uint8]:
     """Return where `stage` sees the organ, 0 or 1, shape (Z, Y, X) on the canonical grid of `scan`."""
-    outputs: dict = {}
+    outputs: dict[str, StageOutput] = {}
     run = run_cascade(scan, method, bundle, cache=outputs, options=options)
     for _ in run:
         if stage in outputs:
@@ -61,12 +63,16 @@ def main() -> None:
     bundle = load_bundle(arguments.bundle or find_bundle(method), method)
     method = replace(method, stages=tuple(replace(stage, mirrors=()) for stage in method.stages))
     options = RunOptions(threads=arguments.threads)
+    if method.stage(arguments.stage).classes != (BACKGROUND, method.schema.organ):
+        raise SystemExit(f"Stage {arguments.stage!r} outlines more than the organ; choose one that answers it alone.")
     for case in (case for folder in arguments.data for case in open_dataset(folder).cases):
+        if not isinstance(case, CaseFiles) or case.image.name != KITS_IMAGE:
+            raise SystemExit(f"{case.name} is no case of a KiTS folder, beside whose scan there is room for its mask.")
         path = case.image.parent / f"{FOUND_PREFIX}{arguments.stage}.nii.gz"
         if path.exists():
             continue
         scan = case.read().scan
-        mask = found(scan, method, bundle, arguments.stage, options)
+        mask = find_organ(scan, method, bundle, arguments.stage, options)
         write_labels(LabelVolume(array=mask, geometry=scan.geometry, name=scan.name), path, like=scan.source)
         print(path, np.count_nonzero(mask), flush=True)
 

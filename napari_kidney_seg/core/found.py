@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MISSED, FOUND = 4, 8  # added to a label id where the earlier stage answers background, and where it answers organ
+LABELS = 4  # background, kidney, tumor and cyst
+MISSED, FOUND = LABELS, 2 * LABELS  # added to a label id where the earlier stage answers background, and where organ
 
 
 def with_found(labels: NDArray[np.uint8], found: NDArray[Any]) -> NDArray[np.uint8]:
@@ -28,4 +29,4 @@ def is_known(ids: NDArray[np.uint8]) -> bool:
 
 def label_of(ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the label ids alone."""
-    return ids % np.uint8(MISSED)
+    return ids % np.uint8(LABELS)

@@ -21,8 +21,9 @@ class Recipe:
     Attributes
     ----------
     sampler : callable (case, stage, rng) -> (image, labels)
-        Cuts one window, shape `stage.window`, from a case: float32 normalized image and uint8 label ids. The stage it
-        gets is fitted to the scan. A `training.known_case.EpochSampler` goes through the windows of each case instead.
+        Cuts one window, shape `stage.window`, from a case: float32 normalized image and uint8 label ids, which may be
+        those of `core.found` where the stage has a guide. The stage it gets is fitted to the scan. A
+        `training.known_case.EpochSampler` goes through the windows of each case instead.
     target : callable (labels) -> target
         From label ids (Z, Y, X) to what the loss compares with: a class index per voxel (Z, Y, X), or channels
         (T, Z, Y, X) of which the first is that index; `IGNORE` marks voxels left out.

@@ -22,7 +22,7 @@ REGISTRY: dict[str, str] = {
 PRESETS = {
     "paper": "the published sizes; for a GPU, and weights you train yourself",
     "compact": "coarser and narrower, quick on a CPU; bundled weights are of this preset",
-    "smoke": "tiny, for tests: to try a training out, with few epochs; segments badly",
+    "smoke": "tiny: to try a training out in a few epochs; segments badly",
 }
 
 

@@ -59,7 +59,7 @@ MAX_PIXEL_MM = 1.2  # after resizing to these; beyond it each kidney gets a box 
 WIDE_SHARE = 0.15  # of training windows, cut as if the coarse stage had raised a false alarm; our choice
 LESION_SHARE = 0.6  # of the lesion network's training windows, chosen to hold one; our choice
 KIDNEY_TARGET = ClassOfLabel((0, 1, 1, 1))  # class by label id: the kidney with the masses in it
-GUIDE_TARGET = ClassOfLabel((0, 1, 1, 1), missed=(0, 0, 0, 0), found=(1, 1, 1, 1))
+GUIDE_TARGET = ClassOfLabel((0, 1, 1, 1), missed=(0, 0, 0, 0), found=(1, 1, 1, 1))  # the kidney stage's answer
 CUBE, FLAT = (3, 3, 3), (1, 3, 3)  # kernels
 # Names, class by label id, weights (our choice). Without background it is asked in kidneys and what was found alone.
 LESION_CLASSES = MappingProxyType(
@@ -68,8 +68,8 @@ LESION_CLASSES = MappingProxyType(
         4: (("background", "kidney", "cyst", "tumor"), ClassOfLabel((0, 1, 3, 2)), (1.0, 1.0, 2.0, 2.0)),
     }
 )
+OVERLOOKED = MissedMasses(probability=0.5, depth_voxels=(0, 8))  # by the kidney stage, in training; our choice
 COMPLETING = 4  # lesion classes that let the lesion stage add masses to the outline
-MISSED = MissedMasses(probability=0.5, depth_voxels=(0, 8))  # by the kidney stage, in training; our choice
 LESION_INPUTS = IMAGE, GUIDED = "image", "image+kidney_prob"
 COMPONENT_RULES: Mapping[str, Cleaning] = MappingProxyType(
     {
@@ -89,8 +89,8 @@ class Choices:
     lesion_input : ``"image"`` or ``"image+kidney_prob"``
         What the lesion network sees: the CT, or also the probability of the kidney stage, as in ``compact`` always.
     lesion_classes : 3 or 4
-        Kidney, cyst and tumor, learned inside the kidneys alone; or these after a background, learned everywhere.
-        Masses at a kidney that the kidney stage overlooked are then added to its outline.
+        Kidney, cyst and tumor, learned inside the kidneys (and as kidney where the kidney stage is known to err); or
+        these after a background, learned everywhere: masses that the kidney stage overlooked are then added.
     ohem_topk : float, 0..1
         Share of a window's voxels, the hardest, that count in the cross-entropy: 1 for all, 0.3 to mine them.
     mixup_alpha : float
@@ -145,8 +145,8 @@ DISTORTIONS = (
     BrightnessContrastGamma(),
     BrightnessContrastGamma(within=(2, 3)),
 )
-# With a small share of the steps: half the displacements in voxels, which are larger here, and masses that mostly keep
-# the attenuation that tells a cyst from a tumor.
+# With a small share of the paper's steps: half its displacements in voxels, which are larger here (1.4 to 2 times its
+# millimeters), and masses that mostly keep the attenuation that tells a cyst from a tumor.
 MILD_DISTORTIONS = (
     Elastic(probability=0.5, sigma=(3, 5), magnitude=(50, 100)),
     BrightnessContrastGamma(probability=0.3),
@@ -219,7 +219,7 @@ def lesion_stage(choices: Choices) -> Stage:
         target=target,
         loss=partial(dice_cross_entropy, weights, choices.ohem_topk),
     )
-    errors = MISSED if choices.lesion_classes == COMPLETING else None  # else it is asked inside the kidneys alone
+    errors = OVERLOOKED if choices.lesion_classes == COMPLETING else None  # else it is asked inside the kidneys alone
     guides = (Guide(source="kidney", target=GUIDE_TARGET, errors=errors),) if choices.lesion_input == GUIDED else ()
     return replace(
         kidney,

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_kidney_seg.core.errors import KidneySegError
+from napari_kidney_seg.core.found import LABELS
+
 
 @dataclass(frozen=True)
 class ClassOfLabel:
@@ -24,6 +27,11 @@ class ClassOfLabel:
     classes: tuple[int, ...]
     missed: tuple[int, ...] | None = None
     found: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for table in (self.classes, self.missed, self.found):
+            if table is not None and len(table) != LABELS:
+                raise KidneySegError(f"Found classes of {len(table)} label ids; needed {LABELS}, from 0 on. Add them.")
 
     def __call__(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the class indices, shape (Z, Y, X), of label ids of the same shape."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +140,7 @@ def check_data(data: str) -> Generator[Progress, None, DataReport]:
 def check_case(case: CaseSource) -> CaseReport:
     """Return what is found in `case`; what cannot be read is a problem, not an error."""
     scan, mask, unreadable = _read(case)
-    unfitting = _grid_problems(scan, mask)
+    unfitting = (*_grid_problems(scan, mask), *_found_problems(case, scan))
     return CaseReport(
         name=case.name,
         shape=scan.geometry.shape if scan is not None else None,
@@ -181,6 +181,16 @@ def _grid_problems(scan: Volume | None, mask: LabelVolume | None) -> tuple[str, 
     if grids[0] == grids[1]:
         return (f"Scan and mask have {grids[0]}, but lie apart: their affines differ. Save the mask with the scan's.",)
     return (f"The scan has {grids[0]}, the mask {grids[1]}. Resample one onto the grid of the other.",)
+
+
+def _found_problems(case: CaseSource, scan: Volume | None) -> Iterator[str]:
+    """Yield what is wrong with the masks of what stages found in `case`."""
+    for path in case.found if isinstance(case, CaseFiles) else ():
+        try:
+            problems = _grid_problems(scan, read_labels(path))
+        except KidneySegError as error:
+            problems = (str(error),)
+        yield from (f"{path.name}: {problem}" for problem in problems)
 
 
 def _label_problems(mask: LabelVolume | None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from napari_kidney_seg.io.naming import kits_mask
 from napari_kidney_seg.training.cases import FOUND_PREFIX, Case, CaseFiles, CaseSource, PhantomCase
 
 KITS_FOLDERS = (".", "data", "dataset", "kits21/data")
+KITS_IMAGE = "imaging.nii.gz"
 PHANTOMS = "phantoms"
 LOWEST_HU, HIGHEST_HU = -1024, 3071  # what a scan is kept as; every method's window lies within
 
@@ -144,14 +145,14 @@ def open_dataset(folder: str | Path, cache: Path | None = None) -> Dataset:
 
 
 def _kits_cases(root: Path) -> list[CaseFiles]:
-    found = {}
+    cases = {}
     for base in KITS_FOLDERS:
-        for image in sorted((root / base).glob("case_*/imaging.nii.gz")):
-            mask = kits_mask(image.parent)
+        for image in sorted((root / base).glob(f"case_*/{KITS_IMAGE}")):
+            mask, folder = kits_mask(image.parent), image.parent
             if mask is not None:
-                before = _found_in(image.parent, ".nii.gz")
-                found[image.parent.name] = CaseFiles(name=image.parent.name, image=image, mask=mask, found=before)
-    return list(found.values())
+                found = _found_in(folder, ".nii.gz")
+                cases[folder.name] = CaseFiles(name=folder.name, image=image, mask=mask, found=found)
+    return list(cases.values())
 
 
 def _nnunet_cases(root: Path) -> list[CaseFiles]:

@@ -1,7 +1,7 @@
 """Cutting training windows from cases, and choosing which cases to draw.
 
 A sampler is a frozen record called as ``sampler(case, stage, rng) -> (image, labels)``: normalized float32 image and
-uint8 label ids, both of shape ``stage.window``.
+uint8 label ids, both of shape ``stage.window``; of a stage with a guide the ids may be those of `core.found`.
 """
 
 from __future__ import annotations
@@ -157,10 +157,13 @@ def cut_window(case: Case, stage: Stage, box: Box, within: Box | None = None) ->
 
 
 def _ids(case: Case, stage: Stage, box: Box) -> NDArray[np.uint8]:
-    """Return the ids in `box`, with what the stage that guides this one found where that is known (`core.found`)."""
+    """Return the ids in `box`, with what the stage that guides this one found where that is known (`core.found`).
+
+    The ids have room for one guide: a stage with more of them learns from the reference.
+    """
     labels = np.asarray(case.labels[box.slices])
-    known = [case.found[guide.source] for guide in stage.guides if guide.source in case.found]
-    return with_found(labels, np.asarray(known[0][box.slices]) > 0) if known else labels
+    known = case.found.get(stage.guides[0].source) if len(stage.guides) == 1 else None
+    return labels if known is None else with_found(labels, np.asarray(known[box.slices]) > 0)
 
 
 def draw_order(cases: int, losses: dict[int, float], hard_fraction: float, rng: np.random.Generator) -> list[int]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from napari_kidney_seg.core.method import Stage
 from napari_kidney_seg.io.bundle import describe_stage
-from napari_kidney_seg.training.cases import Case
+from napari_kidney_seg.training.cases import Case, CaseFiles
 from napari_kidney_seg.training.dataset import Dataset
 from napari_kidney_seg.training.known_case import EpochSampler, KnownCase
 from napari_kidney_seg.training.sampling import draw_order
@@ -59,7 +59,11 @@ class StageTask:
             "epochs": self.stage.recipe.epochs,
             "seed": self.seed,
             "cases": [case.name for case in self.training.cases],
-        }
+        } | ({"found": self._found()} if self.stage.guides else {})
+
+    def _found(self) -> list[str]:
+        """Return the cases of which it is known what an earlier stage finds in them: there the guides are others."""
+        return [case.name for case in self.training.cases if isinstance(case, CaseFiles) and case.found]
 
     def epoch_order(self, epoch: int, losses: dict[int, float]) -> list[int]:
         """Return the case of every window of `epoch`."""

@@ -40,6 +40,17 @@ def adopt(layer: Image) -> ScanRecord:
     return _from_file(layer) or _from_scale(layer)
 
 
+def is_elsewhere(layer: Image, record: ScanRecord) -> bool:
+    """Return whether scale, translate or units of `layer` were set since its place was assumed from them.
+
+    Raises
+    ------
+    GeometryMismatchError
+        When they no longer say where the voxels lie in millimeters.
+    """
+    return record.is_assumed and not _from_scale(layer).geometry.is_close(record.geometry)
+
+
 def find_axis_map(array: NDArray[Any], target: NDArray[Any]) -> AxisMap | None:
     """Return the permutation and flips that turn `array` into `target`, both of three axes; None when there is none."""
     for axis_map in AXIS_MAPS:

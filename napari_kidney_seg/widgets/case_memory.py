@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_kidney_seg.core.method import StageOutput
 from napari_kidney_seg.widgets.job import MethodChoice
+from napari_kidney_seg.widgets.layer_data import record_of
 from napari_kidney_seg.widgets.saving import FinishedRun
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ class CaseMemory(QObject):
         self._outputs: dict[str, StageOutput] = {}
 
     def outputs(self, layer: Image, choice: MethodChoice) -> dict[str, StageOutput]:
-        """Return the mutable outputs for the voxels of `layer` and `choice`; empty when either is new."""
-        key = (id(layer.data), choice)
+        """Return the mutable outputs for voxels and place of `layer`, and `choice`; empty when one of them is new."""
+        record = record_of(layer.metadata)
+        key = (id(layer.data), record.geometry.affine.tobytes() if record is not None else b"", choice)
         if key != self._key:
             self._key, self._outputs = key, {}
         return self._outputs

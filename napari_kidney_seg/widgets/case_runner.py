@@ -63,6 +63,17 @@ class CaseRunner(QObject):
         panel.returned.connect(self._on_returned)
         viewer.layers.events.removed.connect(self._on_removed)
 
+    @property
+    def shown(self) -> Image | None:
+        """The scan whose run the panel shows."""
+        return self._underway.layer if self._underway is not None else None
+
+    def forget_unless(self, layer: Image | None) -> None:
+        """Show nothing of the last run any more when it was on another scan than `layer`."""
+        if layer is not self.shown and not self._panel.is_running:
+            self._panel.forget()
+            self._underway = None
+
     def start(
         self, layer: Image, method: Method, choice: MethodChoice, given: Mapping[str, LabelVolume] = NOTHING
     ) -> None:
@@ -73,16 +84,14 @@ class CaseRunner(QObject):
         GeometryMismatchError
             When the layer says nothing about its place in millimeters.
         """
-        cache = memory_of(layer).outputs(layer, choice)
-        job = SegmentJob(volume=volume_from_layer(layer), choice=choice, cache=cache, given=given)
+        volume = volume_from_layer(layer)
+        job = SegmentJob(volume=volume, choice=choice, cache=memory_of(layer).outputs(layer, choice), given=given)
         self._underway = _Underway(layer=layer, job=job, method=method, started=datetime.now().astimezone())
         self._panel.start(partial(self.run, job), method)
 
     def _on_returned(self, result: CascadeResult) -> None:
         done = self._underway
-        if done is None:
-            return
-        if done.layer not in self._viewer.layers:
+        if done is None or done.layer not in self._viewer.layers:
             return
         self._remember_time(done, result)
         self._tell_replaced(layers_to_replace(self._viewer.layers, result.labels, done.layer))

@@ -67,6 +67,7 @@ class EditWidget(DockPage):
     def leave(self) -> None:
         """Cancel what runs and give napari its brush and keys back; doing it twice does no harm."""
         self.rerun.runner.cancel()
+        self.scan.leave()
         self.keys.release()
         self.mover.stop()
         self._let_go()
@@ -128,6 +129,7 @@ class EditWidget(DockPage):
         self._let_go()
         self.scan_notices.clear()
         if self.scan.layer is not self.case.ct_layer:
+            self.mover.stop()
             self.tools.say("")
             self.tools.notices.clear()
         self.case = EditedCase(self._viewer, self.scan.layer)

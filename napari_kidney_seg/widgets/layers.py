@@ -14,7 +14,7 @@ from napari_kidney_seg.core.errors import GeometryMismatchError
 from napari_kidney_seg.core.geometry import Geometry
 from napari_kidney_seg.core.labels import KITS, Label, LabelSchema
 from napari_kidney_seg.core.volume import LabelVolume, Volume
-from napari_kidney_seg.widgets.adoption import adopt
+from napari_kidney_seg.widgets.adoption import adopt, is_elsewhere
 from napari_kidney_seg.widgets.history import replace_labels
 from napari_kidney_seg.widgets.layer_data import METADATA_KEY, ScanRecord, label_appearance, record_of
 from napari_kidney_seg.widgets.sides import is_split, side_numbers
@@ -54,7 +54,7 @@ def volume_from_layer(layer: Image) -> Volume:
 
 
 def scan_record(layer: Image) -> ScanRecord:
-    """Return the record of a CT layer, adopting the layer when it has none yet.
+    """Return the record of a CT layer, adopting the layer when it has none yet, or lies elsewhere than was assumed.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def scan_record(layer: Image) -> ScanRecord:
         When the layer says nothing about its place in millimeters.
     """
     record = record_of(layer.metadata)
-    if record is None or record.geometry.shape != layer.data.shape:
+    if record is None or record.geometry.shape != layer.data.shape or is_elsewhere(layer, record):
         record = adopt(layer)
         layer.metadata[METADATA_KEY] = record
     return record

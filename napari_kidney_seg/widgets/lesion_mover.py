@@ -40,7 +40,7 @@ class LesionMover:
         return CLICK_TEXT
 
     def stop(self) -> None:
-        """Wait for no click."""
+        """Wait for no click, and ask for none."""
         if self._tools.buttons["move"].isChecked():
             self._tools.buttons["move"].setChecked(False)
             self._tools.say("")

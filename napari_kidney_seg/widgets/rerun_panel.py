@@ -48,14 +48,14 @@ class RerunPanel(QWidget):
             column.addWidget(widget)
         self.method.changed.connect(self.show_readiness)
         self.runner.running_changed.connect(self.show_readiness)
+        self.cases.finished.connect(lambda _layer: self.cases.forget_unless(self._layer))
         self.runner.run_clicked.connect(self._on_run_clicked)
         self.cases.finished.connect(self.show_readiness)
 
     def set_scan(self, layer: Image | None) -> None:
         """Work on the scan in `layer`; of a run on another one nothing is shown any more."""
-        if layer is not self._layer and not self.runner.is_running:
-            self.runner.forget()
         self._layer = layer
+        self.cases.forget_unless(layer)
         self.show_readiness()
 
     def show_readiness(self) -> None:

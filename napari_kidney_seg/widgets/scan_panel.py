@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.labels import KITS
 from napari_kidney_seg.widgets.layer_data import record_of
-from napari_kidney_seg.widgets.layers import class_layers, is_ct, label_layers
+from napari_kidney_seg.widgets.layers import class_layers, is_ct, label_layers, scan_record
 from napari_kidney_seg.widgets.layout import flush_column, wrapped_label
 from napari_kidney_seg.widgets.linking import link_masks, put_below_masks
 from napari_kidney_seg.widgets.opened_masks import OpenedMasks
@@ -44,6 +46,9 @@ class ScanPanel(QWidget):
         self._viewer = viewer
         self._layers: list[Image] = []
         self._watched: Image | None = None  # the chosen one, as soon as it is told
+        self._telling = QTimer(self)
+        self._telling.setSingleShot(True)
+        self._telling.timeout.connect(self._tell_of_set)
         self.choice, self.masks = QComboBox(), OpenedMasks(viewer.layers)
         self.choice.setToolTip("The CT layer to segment")
         self._sample_button = QPushButton(SAMPLE_TEXT)
@@ -65,6 +70,14 @@ class ScanPanel(QWidget):
         """The chosen CT layer; None while no CT is open."""
         index = self.choice.currentIndex()
         return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    def leave(self) -> None:
+        """Follow the layers no longer; doing it twice does no harm."""
+        self._telling.stop()
+        self._watch(None)
+        for event in list_events(self._viewer):
+            event.disconnect(self._list_layers)
+        self._viewer.layers.selection.events.active.disconnect(self._follow_selection)
 
     def _ways_to_open(self) -> QWidget:
         page = QWidget()
@@ -113,7 +126,7 @@ class ScanPanel(QWidget):
             if record_of(layer.metadata) is not None:
                 widen_slider(layer)
         wanted = new[-1] if new else chosen
-        if not before:  # a widget that is opened while scans are
+        if not before:  # a widget that is opened while scans are, or the first scans
             wanted = self._scan_in_view() or wanted
         with QSignalBlocker(self.choice):
             self.choice.clear()
@@ -166,15 +179,24 @@ class ScanPanel(QWidget):
         self.masks.set_scan(self.layer)
         self.scan_changed.emit()
 
+    def _tell_of_set(self) -> None:
+        if self.layer is not None:
+            with suppress(KidneySegError):  # the widgets say why it has no place
+                scan_record(self.layer)
+        self._tell()
+
     def _watch(self, layer: Image | None) -> None:
         """Tell when the place or the voxels of `layer`, the chosen one, are set."""
         if layer is self._watched:
             return
         for event in _own_events(self._watched):
-            event.disconnect(self._tell)
+            event.disconnect(self._on_set)
         self._watched = layer
         for event in _own_events(layer):
-            event.connect(self._tell)
+            event.connect(self._on_set)
+
+    def _on_set(self) -> None:
+        self._telling.start()  # once for what is set at a time
 
     def _on_window(self, window: HuWindow) -> None:
         if self.layer is not None:

@@ -45,7 +45,6 @@ class SegmentWidget(DockPage):
     def __init__(self, napari_viewer: napari.viewer.Viewer, run: Run = segment) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._ran: Image | None = None  # whose run is shown
         self.scan, self.scan_notices = ScanPanel(napari_viewer), NoticeList()
         self.method = MethodPanel()
         self.runner = RunPanel()
@@ -64,8 +63,11 @@ class SegmentWidget(DockPage):
         self._on_scan_changed()
 
     def leave(self) -> None:
-        """Cancel what runs."""
+        """Cancel what runs and follow the layers no longer; doing it twice does no harm."""
         self.runner.cancel()
+        self.scan.leave()
+        for event in list_events(self._viewer):
+            event.disconnect(self._show_result)
 
     def _lay_out(self) -> None:
         parts = {
@@ -79,8 +81,7 @@ class SegmentWidget(DockPage):
     def _on_scan_changed(self) -> None:
         self.scan_notices.clear()
         volume, layer = self._volume(), self.scan.layer
-        if layer is not self._ran and not self.runner.is_running:
-            self.runner.forget()
+        self.cases.forget_unless(layer)
         if volume is not None and layer is not None:
             self._show_scan_notices(volume, layer)
         show_directions(self._viewer)  # also of a scan that another reader opened: its place is known from now on
@@ -136,5 +137,4 @@ class SegmentWidget(DockPage):
         volume, choice, layer = self._volume(), self.method.choice, self.scan.layer
         if volume is None or choice is None or layer is None:
             return
-        self._ran = layer
         self.cases.start(layer, self.method.chosen_method(), choice)

@@ -11,7 +11,7 @@ from napari_kidney_seg.core.method import RegionOutput, StageOutput
 from napari_kidney_seg.core.recipe import IGNORE
 from napari_kidney_seg.imaging.components import KeepLargerThan, KeepLargerThanMl
 from napari_kidney_seg.io.bundle import describe_stage
-from napari_kidney_seg.methods.resunet_2p5d import METHOD, MISSED, Choices, resunet_2p5d
+from napari_kidney_seg.methods.resunet_2p5d import METHOD, OVERLOOKED, Choices, resunet_2p5d
 from napari_kidney_seg.training.class_lookup import ClassOfLabel
 from tests.inference.fakes import segment
 from tests.methods.fakes import dice, kidneys, marked_scan, with_oracles
@@ -214,7 +214,7 @@ def test_only_a_lesion_stage_that_can_add_masses_learns_from_errors_of_its_guide
     (completing,) = resunet_2p5d(Choices(lesion_classes=4)).with_preset("compact").stage("lesion").guides
 
     assert inside.errors is None
-    assert completing.errors == MISSED
+    assert completing.errors == OVERLOOKED
 
 
 class TestCompletion:

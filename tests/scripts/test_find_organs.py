@@ -14,7 +14,7 @@ from napari_kidney_seg.training.dataset import open_dataset
 from tests.inference.fakes import TORCH, FakeBundle
 from tests.methods.fakes import dice, kidneys, marked_scan, with_oracles
 
-STORED = np.array([[0, 0, -2.0, 0], [0, -2.0, 0, 0], [-3.0, 0, 0, 0], [0, 0, 0, 1]])  # as KiTS; of `kidneys`
+STORED = np.array([[0, 0, -2.0, 0], [0, -2.0, 0, 0], [-3.0, 0, 0, 0], [0, 0, 0, 1]])
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "find_organs.py"
 
 
@@ -35,7 +35,7 @@ def test_the_mask_of_a_stage_is_found_without_running_those_after_it(script, met
     labels, geometry = kidneys()
     bundle = FakeBundle(method)
 
-    mask = script.found(marked_scan(labels, geometry), method, bundle, "kidney", TORCH)
+    mask = script.find_organ(marked_scan(labels, geometry), method, bundle, "kidney", TORCH)
 
     assert dice(mask > 0, labels > 0) > 0.95
     assert "lesion" not in bundle.asked

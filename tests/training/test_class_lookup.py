@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from napari_kidney_seg.core.errors import KidneySegError
 from napari_kidney_seg.core.found import with_found
 from napari_kidney_seg.training.class_lookup import ClassOfLabel
 
@@ -16,6 +18,11 @@ def test_what_was_found_and_missed_can_have_classes_of_their_own():
     assert lookup(LABELS).tolist() == [0, 1, 1, 1]
     assert lookup(with_found(LABELS, [False, False, True, True])).tolist() == [0, 0, 2, 2]
     assert lookup(with_found(LABELS, [True, True, False, False])).tolist() == [1, 2, 0, 0]
+
+
+def test_a_table_must_know_every_label():
+    with pytest.raises(KidneySegError, match="3 label ids; needed 4"):
+        ClassOfLabel((0, 1, 2))
 
 
 def test_without_such_classes_it_does_not_matter_what_was_found():

@@ -49,6 +49,17 @@ def test_a_good_case_is_described_and_has_no_problem(kits_folder):
     assert report.faulty == ()
 
 
+def test_what_a_stage_found_on_another_grid_is_a_problem(kits_folder):
+    path = kits_folder / "dataset" / "case_00001" / "found_kidney.nii.gz"
+    nib.Nifti1Image((LABELS[:-1] > 0).astype(np.uint8), KITS_AFFINE).to_filename(path)
+
+    report, _ = report_of(str(kits_folder))
+
+    (faulty,) = report.faulty
+    assert (faulty.name, faulty.is_usable) == ("case_00001", False)
+    assert faulty.problems[0].startswith("found_kidney.nii.gz: The scan has (24, 40, 48) voxels")
+
+
 def test_the_summary_says_how_the_cases_are_split_and_what_they_hold(kits_folder):
     report, _ = report_of(str(kits_folder))
 

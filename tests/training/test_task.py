@@ -76,6 +76,16 @@ def test_a_guide_shows_what_the_earlier_stage_found_where_that_is_known(kits_fol
     np.testing.assert_array_equal(target, np.where((labels == 0) & (beside == 1), 0, expected))
 
 
+def test_a_resumed_run_must_know_what_was_found_in_the_same_cases(kits_folder):
+    before = guided_task(open_dataset(kits_folder), errors=None).facts()
+    path = kits_folder / "dataset" / "case_00001" / "found_kidney.nii.gz"
+    nib.Nifti1Image((labelled_arrays(1)[1] > 0).astype(np.uint8), KITS_AFFINE).to_filename(path)
+
+    after = guided_task(open_dataset(kits_folder), errors=None).facts()
+
+    assert (before["found"], after["found"]) == ([], ["case_00001"])
+
+
 def test_a_guide_with_errors_lacks_what_the_earlier_stage_overlooks_and_the_target_does_not(dataset):
     guided = guided_task(dataset, errors=MissedMasses(probability=1, depth_voxels=(0, 0)))
 

@@ -189,6 +189,26 @@ def test_whoever_goes_on_drawing_or_looking_moves_no_lesion_any_more(drawn, view
         np.testing.assert_array_equal(viewer.layers[name].data, data)
 
 
+def test_a_click_on_another_scan_moves_no_lesion(drawn, viewer, scan):
+    drawn.tools.buttons["move"].click()
+
+    viewer.layers.clear()
+    show(viewer, scan)
+
+    assert not drawn.tools.buttons["move"].isChecked()
+    click(viewer, (4.0, 4.0, 4.0))
+    assert [layer.name for layer in viewer.layers] == ["case"]
+
+
+def test_a_closed_widget_takes_the_brush_no_more(viewer, drawn, scan):
+    drawn.close()
+
+    viewer.layers["case"].translate = (1, 2, 3)
+    show(viewer, scan)
+
+    assert all("paint" not in vars(layer) for layer in viewer.layers)
+
+
 def test_to_paint_without_a_class_says_what_to_do_and_presses_no_button(drawn, viewer):
     viewer.layers.selection.active = viewer.layers["case"]
 

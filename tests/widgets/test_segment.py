@@ -19,7 +19,7 @@ from napari_kidney_seg.widgets.case_memory import memory_of
 from napari_kidney_seg.widgets.choices import choose
 from napari_kidney_seg.widgets.ct_check import NO_CT_SCAN, NO_PLACE
 from napari_kidney_seg.widgets.edit import EditWidget
-from napari_kidney_seg.widgets.layer_data import ct_layer_data
+from napari_kidney_seg.widgets.layer_data import ct_layer_data, record_of
 from napari_kidney_seg.widgets.layers import add_label_layers
 from napari_kidney_seg.widgets.layout import DISCLAIMER
 from napari_kidney_seg.widgets.segment import SegmentWidget
@@ -69,16 +69,22 @@ def test_without_a_scan_the_widget_says_how_to_open_one_and_cannot_run(widget):
     assert widget._result.isHidden()
 
 
-def test_a_layer_that_is_given_its_place_can_be_run(viewer, widget):
+@pytest.mark.parametrize("order", [("scale", "units", "translate"), ("units", "translate", "scale")], ids=" ".join)
+def test_a_layer_that_is_given_its_place_can_be_run(qtbot, viewer, widget, order):
     layer = viewer.add_image(np.random.default_rng(0).integers(-1000, 1000, (8, 16, 16)).astype(np.int16), name="bare")
     assert "scale is (1.0, 1.0, 1.0) and its unit is pixel" in texts(widget.scan_notices)
     assert not widget.runner.run_button.isEnabled()
 
-    layer.scale = (5, 0.8, 0.8)
-    layer.units = "mm"
+    place = {"scale": (0.5, 0.08, 0.09), "units": "cm", "translate": (1, 2, 3)}
+    for name in order:
+        setattr(layer, name, place[name])
+        qtbot.wait(20)
 
     assert "unit is pixel" not in texts(widget.scan_notices)
     assert widget.runner.run_button.isEnabled()
+    geometry = record_of(layer.metadata).geometry
+    np.testing.assert_allclose(geometry.spacing, (5, 0.8, 0.9))
+    np.testing.assert_allclose(geometry.affine[:3, 3], (30, 20, -10))
 
 
 def test_a_picture_is_named_as_no_ct(viewer, widget):
