@@ -33,9 +33,9 @@ PHANTOMS = "those named in the training record, from random weights"
 PHANTOMS_OF = {
     "resunet-2.5d": (
         "400 phantoms, and for the kidney and lesion stages 133 more, most with grown tumors and cysts, for the lesion "
-        "stage then 225 others, 150 of them so grown, from weights of earlier versions that had seen some 100 to 370 "
-        "others. The lesion stage saw the reference's kidneys in training and validation, in its last runs one at a "
-        "time"
+        "stage then 225 others, 150 of them so grown, and 290 more, 160 of them so grown, from weights of earlier "
+        "versions that had seen some 100 to 370 others. The lesion stage saw the reference's kidneys in training and "
+        "validation, later one at a time, in its last run those that the kidney stage finds"
     ),
     "masses-net": (
         "400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some two hours of a CPU "
@@ -50,8 +50,8 @@ PHANTOMS_OF = {
         "three hours of a CPU core"
     ),
     "boundary-aware": (
-        "the first 153 of 400 phantoms and 133 more, most with grown tumors and cysts, from random weights, for some "
-        "four hours of a CPU core"
+        "the first 153 of 400 phantoms and 133 more, most with grown tumors and cysts, from random weights, then 290 "
+        "others, 160 of them so grown, for some five hours of a CPU core in all"
     ),
 }
 WARNINGS = {  # told at every run
