@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LABELS = 4  # background, kidney, tumor and cyst
+from napari_kidney_seg.core.labels import KITS
+
+LABELS = 1 + max(KITS.names)  # background, kidney, tumor and cyst
 MISSED, FOUND = LABELS, 2 * LABELS  # added to a label id where the earlier stage answers background, and where organ
 
 

@@ -63,14 +63,10 @@ class CaseRunner(QObject):
         panel.returned.connect(self._on_returned)
         viewer.layers.events.removed.connect(self._on_removed)
 
-    @property
-    def shown(self) -> Image | None:
-        """The scan whose run the panel shows."""
-        return self._underway.layer if self._underway is not None else None
-
     def forget_unless(self, layer: Image | None) -> None:
         """Show nothing of the last run any more when it was on another scan than `layer`."""
-        if layer is not self.shown and not self._panel.is_running:
+        shown = self._underway.layer if self._underway is not None else None
+        if layer is not shown and not self._panel.is_running:
             self._panel.forget()
             self._underway = None
 

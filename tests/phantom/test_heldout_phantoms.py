@@ -1,23 +1,14 @@
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from napari_kidney_seg.core.errors import UnwritableImageError
 from napari_kidney_seg.io.images import read_labels, read_volume
-
-MODULE = Path(__file__).parents[2] / "benchmarks" / "heldout_phantoms.py"
+from tests.loading import load_file
 
 
 @pytest.fixture(scope="module")
 def heldout():
-    spec = importlib.util.spec_from_file_location("heldout_phantoms", MODULE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_file("benchmarks/heldout_phantoms.py")
 
 
 def test_the_held_out_phantoms_are_fixed(heldout, tmp_path):

@@ -1,8 +1,5 @@
 import argparse
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,17 +7,12 @@ import pytest
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.io.images import read_labels
 from napari_kidney_seg.training.cases import CaseFiles
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "make_phantoms.py"
+from tests.loading import load_file
 
 
 @pytest.fixture(scope="module")
 def make_phantoms():
-    spec = importlib.util.spec_from_file_location("make_phantoms", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_file("scripts/make_phantoms.py")
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from argparse import Namespace
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,16 +15,12 @@ from napari_kidney_seg.io.bundle import Bundle, describe_stage
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.bundling import write_bundle
 from napari_kidney_seg.training.run_folder import RunFolder
-
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bundle_compact.py"
+from tests.loading import load_file
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("bundle_compact", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file("scripts/bundle_compact.py")
 
 
 @pytest.fixture

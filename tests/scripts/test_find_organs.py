@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import nibabel as nib
@@ -12,18 +11,15 @@ import pytest
 from napari_kidney_seg.methods import get_method
 from napari_kidney_seg.training.dataset import open_dataset
 from tests.inference.fakes import TORCH, FakeBundle
+from tests.loading import load_file
 from tests.methods.fakes import dice, kidneys, marked_scan, with_oracles
 
 STORED = np.array([[0, 0, -2.0, 0], [0, -2.0, 0, 0], [-3.0, 0, 0, 0], [0, 0, 0, 1]])
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "find_organs.py"
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("find_organs", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_file("scripts/find_organs.py")
 
 
 @pytest.fixture
