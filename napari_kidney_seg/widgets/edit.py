@@ -69,7 +69,7 @@ class EditWidget(DockPage):
         self.rerun.runner.cancel()
         self.scan.leave()
         self.keys.release()
-        self.mover.stop()
+        self.mover.forget()
         self._let_go()
         for event in list_events(self._viewer):
             event.disconnect(self._on_case_changed)
@@ -129,9 +129,8 @@ class EditWidget(DockPage):
         self._let_go()
         self.scan_notices.clear()
         if self.scan.layer is not self.case.ct_layer:
-            self.mover.stop()
+            self.mover.forget()
             self.tools.say("")
-            self.tools.notices.clear()
         self.case = EditedCase(self._viewer, self.scan.layer)
         for layer in self.case.layers.values():
             layer.events.mode.connect(self._show_state)

@@ -35,11 +35,16 @@ class Plane:
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """A lesion went from the layer `source` to the layer `target`."""
+    """A lesion of so many `voxels`, one of them `voxel` (z, y, x), went from the layer `source` to `target`."""
 
     source: str
     target: str
     voxels: int
+    voxel: tuple[int, int, int]
+
+    def is_done(self, layers: Mapping[str, Labels]) -> bool:
+        """Return whether `layers` are as the move left them, and it was not taken back."""
+        return bool(layers[self.target].data[self.voxel]) and not layers[self.source].data[self.voxel]
 
 
 def shown_plane(dims: Dims, layer: Labels) -> Plane | None:
@@ -93,7 +98,7 @@ def move_lesion(layers: Mapping[str, Labels], voxel: tuple[int, int, int]) -> Mo
             for name, number in ((source, 0), (target, KITS[target].id)):
                 before = np.asarray(layers[name].data[box.slices])
                 replace_labels(layers[name], np.where(lesion, number, before).astype(before.dtype), box)
-            return Move(source=source, target=target, voxels=int(np.count_nonzero(lesion)))
+            return Move(source=source, target=target, voxels=int(np.count_nonzero(lesion)), voxel=voxel)
     return None
 
 

@@ -15,6 +15,7 @@ from napari_kidney_seg.widgets.tool_panel import ToolPanel
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Labels
 
 CLICK_TEXT = "Click a tumor or a cyst on the canvas."
 MISSED_TEXT = "There is no tumor or cyst at that place."
@@ -27,6 +28,7 @@ class LesionMover:
     def __init__(self, viewer: napari.viewer.Viewer, tools: ToolPanel, case: Callable[[], EditedCase]) -> None:
         self._viewer, self._tools, self._case = viewer, tools, case
         self._click = CanvasClick(viewer, self.move_at)
+        self._moved: tuple[Move, dict[str, Labels]] | None = None
 
     def toggle(self) -> str:
         """Wait for a click when the button is down, else no longer; return what to do, in words."""
@@ -57,8 +59,36 @@ class LesionMover:
         text = f"Moved {volume} from {move.source} to {move.target}: one step of Undo in each of the two layers."
         notice = Notice(code="moved", text=text, level="info")
         self._tools.notices.add(notice, remedies={"Undo both": partial(self._undo, move)})
+        self._watch(move)
+
+    def forget(self) -> None:
+        """Wait for no click, and offer no longer to take the last move back."""
+        self.stop()
+        self._watch(None)
+        self._tools.notices.clear()
 
     def _undo(self, move: Move) -> None:
+        layers = self._case().layers
+        self.forget()
         for name in (move.target, move.source):
-            self._case().layers[name].undo()
-        self._tools.notices.clear()
+            layers[name].undo()
+
+    def _watch(self, move: Move | None) -> None:
+        """Look whether napari's own Undo takes `move` back; other changes of the layers are announced as paint."""
+        if self._moved is not None:
+            for layer in self._moved[1].values():
+                layer.events.set_data.disconnect(self._on_shown)
+            self._moved = None
+        if move is not None:
+            layers = {name: self._case().layers[name] for name in (move.source, move.target)}
+            self._moved = move, layers
+            for layer in layers.values():
+                layer.events.set_data.connect(self._on_shown)
+
+    def _on_shown(self) -> None:
+        """Offer "Undo both" no longer when a layer was undone alone: it would take back what came before."""
+        if self._moved is not None:
+            move, layers = self._moved
+            if not move.is_done(layers):
+                self._watch(None)
+                self._tools.notices.clear()

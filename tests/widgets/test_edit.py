@@ -170,6 +170,20 @@ def test_a_click_moves_a_lesion_a_drag_does_not_and_both_layers_are_undone_at_on
         np.testing.assert_array_equal(viewer.layers[name].data, data)
 
 
+@pytest.mark.parametrize("name", ["tumor", "cyst"])
+def test_a_move_that_napari_undid_in_one_layer_is_offered_for_undo_no_longer(drawn, viewer, name):
+    drawn.classes.classes["tumor"].click()
+    drawn.tools.buttons["move"].click()
+    click(viewer, viewer.layers["tumor"].data_to_world((4, 4, 4)))
+    assert drawn.tools.notices.notices
+
+    viewer.dims.set_point(0, viewer.dims.point[0])  # looking around keeps the offer
+    assert drawn.tools.notices.notices
+    viewer.layers[name].undo()
+
+    assert not drawn.tools.notices.notices
+
+
 @pytest.mark.parametrize("press_button", ["mode paint", "mode pan_zoom", "class cyst", "napari erase"])
 def test_whoever_goes_on_drawing_or_looking_moves_no_lesion_any_more(drawn, viewer, press_button):
     before = {name: viewer.layers[name].data.copy() for name in ("tumor", "cyst")}

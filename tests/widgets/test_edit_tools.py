@@ -137,7 +137,7 @@ class TestSmallScan:
 
         move = case.move_lesion(position)
 
-        assert move == Move(source="tumor", target="cyst", voxels=4)
+        assert move == Move(source="tumor", target="cyst", voxels=4, voxel=(4, 4, 4))
         assert not case.layers["tumor"].data.any()
         assert np.count_nonzero(case.layers["cyst"].data == 3) == 6
         assert case.move_lesion(case.layers["tumor"].data_to_world((0, 0, 0))) is None
