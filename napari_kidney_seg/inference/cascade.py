@@ -75,8 +75,8 @@ def run_cascade(
 ) -> Generator[Event, None, CascadeResult]:
     """Segment a scan; yield what happens, return the mask.
 
-    Closing the generator cancels the run within one batch of windows, and at once while networks are compiled or their
-    outputs fused; stages that were done stay in `cache`.
+    Closing the generator cancels the run at once, whatever it is at: what cannot be interrupted comes to its end in a
+    thread of its own. Stages that were done stay in `cache`.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def run_cascade(
     Yields
     ------
     Progress
-        After every batch of windows; `fraction` is of the whole run.
+        After every batch of windows, and every little while during one; `fraction` is of the whole run.
     StageDone
         For each output there is, also those that were given or cached.
     Notice

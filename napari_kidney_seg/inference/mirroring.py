@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 
 from torch import Tensor
+
+from napari_kidney_seg.inference.background import in_background
 
 Predict = Callable[[Tensor], Tensor]
 Mirrors = tuple[tuple[int, ...], ...]
@@ -13,7 +16,8 @@ Mirrors = tuple[tuple[int, ...], ...]
 def mean_over_mirrors(windows: Tensor, predict: Predict, mirrors: Mirrors) -> Generator[int, None, Tensor]:
     """Return what `predict` says of `windows`, averaged with what it says of each mirroring of them.
 
-    Yields 0, the windows done, between predictions, so that a run can be cancelled there: each may take a second.
+    Yields 0, the windows done, between predictions and every little while during them, so that a run can be cancelled
+    there: each may take seconds. One that is cancelled comes to its end in a thread of its own, and is dropped.
 
     Parameters
     ----------
@@ -23,9 +27,10 @@ def mean_over_mirrors(windows: Tensor, predict: Predict, mirrors: Mirrors) -> Ge
     mirrors : tuples of axes flipped together
         0 z, 1 y, 2 x; one more prediction for each tuple.
     """
-    total = predict(windows)
+    total = yield from in_background(partial(predict, windows), 0)
     for axes in mirrors:
         yield 0
         dims = [axis + 2 for axis in axes]
-        total = total + predict(windows.flip(dims)).flip(dims)
+        mirrored = yield from in_background(partial(predict, windows.flip(dims)), 0)
+        total = total + mirrored.flip(dims)
     return total / (1 + len(mirrors))

@@ -1,8 +1,8 @@
 """Predictions over overlapping windows, stitched to one array.
 
 Window positions and weights equal those of ``monai.inferers.sliding_window_inference`` (a test compares the results).
-It is written as a generator so that a run can be followed, and cancelled between predictions, and so that it can give
-way, step by step, when memory runs out. Importing MONAI for it would also cost five seconds at the first run.
+It is written as a generator so that a run can be followed, and cancelled even during a prediction, and so that it can
+give way, step by step, when memory runs out. Importing MONAI for it would also cost five seconds at the first run.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def window_weights(shape: Shape, plan: WindowPlan) -> Tensor:
 def stitch(
     image: NDArray[np.float32], predict: Predict, plan: WindowPlan
 ) -> Generator[int | Notice, None, NDArray[np.float32]]:
-    """Predict `image` window by window; yield after each prediction, return the weighted mean.
+    """Predict `image` window by window; yield after each prediction and during long ones, return the weighted mean.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def stitch(
     Yields
     ------
     int or Notice
-        Windows done since the last step, 0 where mirrored ones are still to come; or a notice that the run goes on
-        with less memory.
+        Windows done since the last step, 0 where predictions of them are still to come; or a notice that the run goes
+        on with less memory.
 
     Returns
     -------

@@ -1,3 +1,6 @@
+import time
+from threading import Event
+
 import numpy as np
 import pytest
 import torch
@@ -144,6 +147,18 @@ class TestMirroring:
                 run.close()
 
         assert steps == [(0, 1), (0, 2), (1, 3), (0, 4), (0, 5)]
+
+    def test_a_run_ends_at_once_during_a_prediction(self):
+        is_released = Event()
+        run = mean_over_mirrors(torch.zeros(1, 1, 2, 2, 2), lambda windows: is_released.wait(60) and windows, ())
+
+        assert next(run) == 0  # the prediction goes on
+        started = time.perf_counter()
+        run.close()
+        seconds = time.perf_counter() - started
+        is_released.set()
+
+        assert seconds < 1.5
 
     def test_memory_that_runs_out_in_a_mirrored_prediction_repeats_the_window_once(self):
         calls = iter(range(100))
