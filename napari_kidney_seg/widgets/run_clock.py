@@ -20,6 +20,7 @@ class RunClock:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._start = now()
+        self._fraction, self._reached_at = 0.0, 0.0  # the last that was done, after so many seconds
 
     @property
     def elapsed(self) -> float:
@@ -27,10 +28,17 @@ class RunClock:
         return self._now() - self._start
 
     def seconds_left(self, fraction: float) -> float | None:
-        """Return the seconds left when `fraction` (0..1) of the work is done; None when it is too early to say."""
+        """Return the seconds left when `fraction` (0..1) of the work is done; None when that cannot be said.
+
+        While the fraction stays as it was the seconds run down, and when they are over nobody knows.
+        """
+        elapsed = self.elapsed
+        if fraction != self._fraction:
+            self._fraction, self._reached_at = fraction, elapsed
         if fraction < MIN_FRACTION:
             return None
-        return self.elapsed * (1 - min(fraction, 1.0)) / fraction
+        left = self._reached_at / min(fraction, 1.0) - elapsed
+        return max(left, 0.0) if left > 0 or fraction >= 1 else None
 
 
 def duration_text(seconds: float) -> str:

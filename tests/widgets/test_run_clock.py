@@ -12,6 +12,15 @@ def test_time_left_follows_from_the_share_that_is_done():
     assert clock.seconds_left(0.25) == pytest.approx(30.0)
 
 
+def test_time_left_runs_down_while_nothing_more_is_done_and_is_corrected_by_what_is():
+    times = iter([100.0, 110.0, 112.0, 150.0, 160.0, 170.0])
+    clock = RunClock(now=lambda: next(times))
+
+    left = [clock.seconds_left(fraction) for fraction in (0.25, 0.25, 0.25, 0.5, 1.0)]
+
+    assert left == [pytest.approx(30.0), pytest.approx(28.0), None, pytest.approx(60.0), 0.0]
+
+
 def test_no_guess_is_made_at_the_very_beginning():
     assert RunClock().seconds_left(0.01) is None
 
