@@ -34,9 +34,33 @@ class Background(Generic[Result]):
         Closing the generator does not wait: the thread comes to its end by itself, and its result is dropped. Only the
         end of the process waits for it.
         """
-        while not wait([self._result], timeout=POLL_SECONDS).done:
-            yield step
-        return self._result.result()
+        return (yield from _awaited(self._result, step))
+
+
+class OneThread:
+    """A thread that does one piece of work after another: oneDNN and OpenMP make much anew in every thread.
+
+    Leaving the block does not wait for the work that goes on; what has not begun is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1)
+
+    def __enter__(self) -> OneThread:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def awaited(self, work: Callable[[], Result], step: Step) -> Generator[Step, None, Result]:
+        """Yield `step` every little while until `work` is done, return its result."""
+        return (yield from _awaited(self._pool.submit(work), step))
+
+
+def _awaited(result: Future[Result], step: Step) -> Generator[Step, None, Result]:
+    while not wait([result], timeout=POLL_SECONDS).done:
+        yield step
+    return result.result()
 
 
 def in_background(work: Callable[[], Result], step: Step) -> Generator[Step, None, Result]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from napari_kidney_seg.core.errors import InsufficientMemoryError
 from napari_kidney_seg.core.events import Notice
 from napari_kidney_seg.core.geometry import Shape
+from napari_kidney_seg.inference.background import OneThread
 from napari_kidney_seg.inference.mirroring import Predict, mean_over_mirrors
 from napari_kidney_seg.inference.windows import Span, WindowPlan, window_spans
 
@@ -75,16 +76,17 @@ def stitch(
     source, shape = torch.from_numpy(image), image.shape[1:]
     spans = window_spans(shape, plan)
     canvas, batch, done = _Canvas(shape, plan), plan.batch, 0
-    predict_mean = partial(mean_over_mirrors, predict=predict, mirrors=plan.mirrors)
-    while done < len(spans):
-        chunk = spans[done : done + batch]
-        failure = yield from _try_chunk(source, chunk, predict_mean, canvas)
-        if failure is None:
-            done += len(chunk)
-            yield len(chunk)
-        else:
-            batch, notice = _with_less_memory(failure, batch, canvas)
-            yield notice
+    with OneThread() as thread:
+        predict_mean = partial(mean_over_mirrors, predict=predict, mirrors=plan.mirrors, thread=thread)
+        while done < len(spans):
+            chunk = spans[done : done + batch]
+            failure = yield from _try_chunk(source, chunk, predict_mean, canvas)
+            if failure is None:
+                done += len(chunk)
+                yield len(chunk)
+            else:
+                batch, notice = _with_less_memory(failure, batch, canvas)
+                yield notice
     return canvas.mean()
 
 

@@ -8,6 +8,7 @@ from monai.inferers import sliding_window_inference
 
 from napari_kidney_seg.core.events import Notice, result_of
 from napari_kidney_seg.imaging.cropping import crop_pad, padded_to
+from napari_kidney_seg.inference.background import OneThread
 from napari_kidney_seg.inference.mirroring import mean_over_mirrors
 from napari_kidney_seg.inference.sliding_window import is_out_of_memory, stitch, window_weights
 from napari_kidney_seg.inference.windows import WindowPlan
@@ -122,7 +123,7 @@ class TestMirroring:
         image = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
         weights = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
 
-        result = result_of(mean_over_mirrors(image, lambda windows: windows * weights, ((0,), (1, 2))))
+        result = result_of(mean_over_mirrors(image, lambda windows: windows * weights, ((0,), (1, 2)), OneThread()))
 
         flipped_weights = [weights, weights.flip(2), weights.flip(3, 4)]
         torch.testing.assert_close(result, image * sum(flipped_weights) / 3)
@@ -130,7 +131,7 @@ class TestMirroring:
     def test_without_mirrors_the_prediction_is_the_plain_one(self):
         image = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
 
-        steps, result = finished(mean_over_mirrors(image, lambda windows: windows * 2, ()))
+        steps, result = finished(mean_over_mirrors(image, lambda windows: windows * 2, (), OneThread()))
 
         assert steps == []
         torch.testing.assert_close(result, image * 2)
@@ -150,7 +151,11 @@ class TestMirroring:
 
     def test_a_run_ends_at_once_during_a_prediction(self):
         is_released = Event()
-        run = mean_over_mirrors(torch.zeros(1, 1, 2, 2, 2), lambda windows: is_released.wait(60) and windows, ())
+        run = stitch(
+            np.zeros((1, 4, 4, 4), np.float32),
+            lambda windows: is_released.wait(60) and windows,
+            WindowPlan(window=(4, 4, 4)),
+        )
 
         assert next(run) == 0  # the prediction goes on
         started = time.perf_counter()
