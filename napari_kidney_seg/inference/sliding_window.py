@@ -48,7 +48,7 @@ def window_weights(shape: Shape, plan: WindowPlan) -> Tensor:
 
 
 def stitch(
-    image: NDArray[np.float32], predict: Predict, plan: WindowPlan
+    image: NDArray[np.float32], predict: Predict, plan: WindowPlan, thread: OneThread
 ) -> Generator[int | Notice, None, NDArray[np.float32]]:
     """Predict `image` window by window; yield after each prediction and during long ones, return the weighted mean.
 
@@ -57,6 +57,8 @@ def stitch(
     image : shape (I, Z, Y, X), at least a window long on each spatial axis
     predict : windows (B, I, z, y, x) -> probabilities (B, C, z, y, x)
     plan : WindowPlan
+    thread : OneThread
+        That predicts.
 
     Yields
     ------
@@ -76,17 +78,16 @@ def stitch(
     source, shape = torch.from_numpy(image), image.shape[1:]
     spans = window_spans(shape, plan)
     canvas, batch, done = _Canvas(shape, plan), plan.batch, 0
-    with OneThread() as thread:
-        predict_mean = partial(mean_over_mirrors, predict=predict, mirrors=plan.mirrors, thread=thread)
-        while done < len(spans):
-            chunk = spans[done : done + batch]
-            failure = yield from _try_chunk(source, chunk, predict_mean, canvas)
-            if failure is None:
-                done += len(chunk)
-                yield len(chunk)
-            else:
-                batch, notice = _with_less_memory(failure, batch, canvas)
-                yield notice
+    predict_mean = partial(mean_over_mirrors, predict=predict, mirrors=plan.mirrors, thread=thread)
+    while done < len(spans):
+        chunk = spans[done : done + batch]
+        failure = yield from _try_chunk(source, chunk, predict_mean, canvas)
+        if failure is None:
+            done += len(chunk)
+            yield len(chunk)
+        else:
+            batch, notice = _with_less_memory(failure, batch, canvas)
+            yield notice
     return canvas.mean()
 
 

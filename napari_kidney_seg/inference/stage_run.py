@@ -19,7 +19,7 @@ from napari_kidney_seg.core.geometry import Box, Shape, Spacing
 from napari_kidney_seg.core.method import IntensityStep, RegionOutput, Stage, StageOutput
 from napari_kidney_seg.core.volume import Volume
 from napari_kidney_seg.imaging.steps import VoxelSource, whole
-from napari_kidney_seg.inference.background import Background
+from napari_kidney_seg.inference.background import Background, OneThread
 from napari_kidney_seg.inference.engines.build import build_engine
 from napari_kidney_seg.inference.engines.engine import Engine, NetworkSpec
 from napari_kidney_seg.inference.fitting import fit_in_slabs
@@ -229,9 +229,9 @@ def _predict_regions(
         device=predictor.device,
     )
     found = []
-    with machine.clock.timing(stage.name):
+    with machine.clock.timing(stage.name), OneThread() as thread:
         for region in regions:
-            steps = stitch(region.array, predictor, plan_for(window=region.window))
+            steps = stitch(region.array, predictor, plan_for(window=region.window), thread)
             probabilities = yield from translated(steps, counter.after)
             found.append(probabilities)
     notice = predictor.notice()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_kidney_seg.core.events import Notice
@@ -58,7 +57,7 @@ class LesionMover:
         volume = self._case().milliliters(move.voxels)
         text = f"Moved {volume} from {move.source} to {move.target}: one step of Undo in each of the two layers."
         notice = Notice(code="moved", text=text, level="info")
-        self._tools.notices.add(notice, remedies={"Undo both": partial(self._undo, move)})
+        self._tools.notices.add(notice, remedies={"Undo both": self._undo})
         self._watch(move)
 
     def forget(self) -> None:
@@ -67,11 +66,13 @@ class LesionMover:
         self._watch(None)
         self._tools.notices.clear()
 
-    def _undo(self, move: Move) -> None:
-        layers = self._case().layers
+    def _undo(self) -> None:
+        moved = self._moved
         self.forget()
-        for name in (move.target, move.source):
-            layers[name].undo()
+        if moved is not None:
+            move, layers = moved
+            for name in (move.target, move.source):
+                layers[name].undo()
 
     def _watch(self, move: Move | None) -> None:
         """Look whether napari's own Undo takes `move` back; other changes of the layers are announced as paint."""

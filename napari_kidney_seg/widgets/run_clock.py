@@ -37,8 +37,10 @@ class RunClock:
             self._fraction, self._reached_at = fraction, elapsed
         if fraction < MIN_FRACTION:
             return None
-        left = self._reached_at / min(fraction, 1.0) - elapsed
-        return max(left, 0.0) if left > 0 or fraction >= 1 else None
+        if fraction >= 1:
+            return 0.0
+        left = self._reached_at / fraction - elapsed
+        return left if left > 0 else None
 
 
 def duration_text(seconds: float) -> str:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_kidney_seg.core.events import result_of
-from napari_kidney_seg.inference.background import MOST_THREADS, Background, ahead, in_background
+from napari_kidney_seg.inference.background import MOST_THREADS, Background, OneThread, ahead, in_background
 
 AT_ONCE = 1.5  # seconds within which cancelling must act
 
@@ -37,6 +37,13 @@ def test_work_goes_on_before_anybody_waits_for_it():
 
     assert done.wait(10)
     assert result_of(work.awaited(None)) is None
+
+
+def test_one_thread_does_all_its_work_and_it_is_another():
+    with OneThread() as thread:
+        first, second = (result_of(thread.awaited(threading.get_ident, None)) for _ in range(2))
+
+    assert first == second != threading.get_ident()
 
 
 @pytest.fixture(params=[1, 2, 4, 16])
